@@ -1,0 +1,37 @@
+"""What a flow matches, as a plain tuple: hashable, canonical, cheap to compare.
+
+A `Match` is ((field, value, mask), ...) in the order of `fields.FIELDS`; field names are Open vSwitch's.
+Made by `match()` (and by `pipeline.when()`, which also knows the pipeline's own names).
+"""
+
+from __future__ import annotations
+
+from retia.flows.fields import FIELDS, ORDER, Subfield
+
+Match = tuple[tuple[str, int, int], ...]
+
+ANYTHING: Match = ()
+
+
+def match(**wanted: int | tuple[int, int]) -> Match:
+    """`field=value` or `field=(value, mask)`. Raises KeyError for a field Retia does not know."""
+    parts = []
+    for name, value in wanted.items():
+        full = FIELDS[name].full
+        number, mask = value if isinstance(value, tuple) else (value, full)
+        parts.append((name, int(number) & mask, mask))
+    parts.sort(key=_order)
+    return tuple(parts)
+
+
+def merge(base: Match, *subfields: tuple[Subfield, int]) -> Match:
+    """`base` with each subfield (a part of a register) also matched; parts of one register are joined."""
+    parts = {name: (value, mask) for name, value, mask in base}
+    for subfield, number in subfields:
+        value, mask = parts.get(subfield.field, (0, 0))
+        parts[subfield.field] = (value | int(number) << subfield.start, mask | subfield.mask)
+    return tuple(sorted(((name, value, mask) for name, (value, mask) in parts.items()), key=_order))
+
+
+def _order(part: tuple[str, int, int]) -> int:
+    return ORDER[part[0]]

@@ -1,0 +1,82 @@
+"""What agents say of themselves: kept beside the desired objects, never in them. Frozen, typed, no I/O.
+
+Each record has one writer. A host's lease (`Alive`) ends with its agent; bindings and host records stay, so that
+an agent which is away costs no flow on any other host. A binding may be taken over when its holder is not alive.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from retia.values import Ip
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    kind: ClassVar[str] = ""
+
+
+class HostState(State, frozen=True, kw_only=True, omit_defaults=True):
+    """A host as its agent registered it. `key` (1..65535) is allocated once for the host's name."""
+
+    kind: ClassVar[str] = "host-state"
+
+    host: str
+    key: int
+    tunnel: Ip
+    version: str = ""
+
+
+class Alive(State, frozen=True, kw_only=True, omit_defaults=True):
+    """Held by a lease: the host's agent runs and reaches the store."""
+
+    kind: ClassVar[str] = "alive"
+
+    host: str
+    started: str = ""
+
+
+class Binding(State, frozen=True, kw_only=True, omit_defaults=True):
+    """The port lives on this host. The first host to bind keeps it until it releases it or its lease ends."""
+
+    kind: ClassVar[str] = "binding"
+
+    port: str
+    host: str
+    interface: str = ""
+
+
+class HostProblem(State, frozen=True, kw_only=True, omit_defaults=True):
+    """Something an agent found wrong, written once and removed when it is mended. `about` is a stable slug."""
+
+    kind: ClassVar[str] = "problem"
+
+    host: str
+    about: str
+    what: str
+    where: str = ""
+    advice: str = ""
+
+
+class Barrier(State, frozen=True, kw_only=True, omit_defaults=True):
+    """Asks every live agent to answer once its switch has everything up to this record's revision."""
+
+    kind: ClassVar[str] = "barrier"
+
+    id: str
+
+
+class BarrierAnswer(State, frozen=True, kw_only=True, omit_defaults=True):
+    """`problems` says what of it the switch refused (empty: all of it is there)."""
+
+    kind: ClassVar[str] = "barrier-answer"
+
+    id: str
+    host: str
+    revision: int
+    problems: tuple[str, ...] = ()
+
+
+STATES: tuple[type[State], ...] = (HostState, Alive, Binding, HostProblem, Barrier, BarrierAnswer)
+BY_KIND: dict[str, type[State]] = {state.kind: state for state in STATES}

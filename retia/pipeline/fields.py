@@ -1,0 +1,85 @@
+"""Where the pipeline keeps what it knows of a packet: registers and the Geneve option, by name.
+
+    metadata      datapath: the switch or router the packet is in (24 bits, the Geneve VNI)
+    reg0[0..15]   source port key         reg0[16..31]  frame flags
+    reg1[0..15]   destination port key    reg1[16..31]  host key of the destination (0 = this host)
+    reg2[0..23]   neighbour datapath: where the shared address table looks
+    reg3[0..15]   drop reason
+    xxreg1        neighbour address: next hop or ARP target (IPv4 in the low 32 bits = reg7; IPv6 later)
+    xreg4         neighbour MAC, the answer of the address table (0 = unknown)
+    tun_metadata0 source port 16 | destination port 16 | frame flags 16 | command id 16  (from the top)
+
+Checked at import: widths fit and nothing overlaps.
+"""
+
+from __future__ import annotations
+
+from retia.flows.fields import FIELDS, Subfield
+from retia.flows.match import Match, match, merge
+from retia.pipeline.stage import PipelineError
+
+DATAPATH = Subfield("metadata", 0, 24)
+SOURCE_PORT = Subfield("reg0", 0, 16)
+FLAGS = Subfield("reg0", 16, 16)
+LOOPBACK = Subfield("reg0", 16, 1)
+DESTINATION_PORT = Subfield("reg1", 0, 16)
+DESTINATION_HOST = Subfield("reg1", 16, 16)
+NEIGHBOUR_DATAPATH = Subfield("reg2", 0, 24)
+REASON = Subfield("reg3", 0, 16)
+NEIGHBOUR_IP4 = Subfield("reg7", 0, 32)
+NEIGHBOUR_IP6 = Subfield("xxreg1", 0, 128)
+NEIGHBOUR_MAC = Subfield("xreg4", 0, 48)
+
+TUNNEL_KEY = Subfield("tun_id", 0, 24)
+TUNNEL_SOURCE_PORT = Subfield("tun_metadata0", 48, 16)
+TUNNEL_DESTINATION_PORT = Subfield("tun_metadata0", 32, 16)
+TUNNEL_FLAGS = Subfield("tun_metadata0", 16, 16)
+TUNNEL_COMMAND = Subfield("tun_metadata0", 0, 16)
+
+NAMED: dict[str, Subfield] = {
+    "source_port": SOURCE_PORT,
+    "destination_port": DESTINATION_PORT,
+    "destination_host": DESTINATION_HOST,
+    "flags": FLAGS,
+    "neighbour_datapath": NEIGHBOUR_DATAPATH,
+    "reason": REASON,
+    "neighbour_ip4": NEIGHBOUR_IP4,
+    "neighbour_mac": NEIGHBOUR_MAC,
+}
+"""The registers that do not overlap, by the names `when()` takes."""
+
+ALIASES: dict[str, Subfield] = {"loopback": LOOPBACK, "neighbour_ip6": NEIGHBOUR_IP6}
+"""Parts or larger views of the registers above, on purpose."""
+
+
+def when(*, datapath: int | None = None, **wanted: int | tuple[int, int]) -> Match:
+    """A match by the pipeline's names (see NAMED and ALIASES) and Open vSwitch's field names together."""
+    subfields = [(NAMED.get(name) or ALIASES[name], value) for name, value in wanted.items()
+                 if (name in NAMED or name in ALIASES) and isinstance(value, int)]  # fmt: skip
+    plain = {name: value for name, value in wanted.items() if name in FIELDS}
+    if len(subfields) + len(plain) != len(wanted):
+        raise PipelineError(f"unknown field among {sorted(wanted)}")
+    base = match(**plain) if datapath is None else match(metadata=datapath, **plain)
+    return merge(base, *subfields) if subfields else base
+
+
+def _bits_of(subfield: Subfield) -> set[tuple[int, int]]:
+    """(32-bit register, bit) pairs, so that reg, xreg and xxreg views can be compared."""
+    name = subfield.field.rstrip("0123456789")
+    place = int(subfield.field[len(name) :])
+    width = {"reg": 1, "xreg": 2, "xxreg": 4}[name]
+    bits = range(subfield.start, subfield.start + subfield.bits)
+    return {(place * width + width - 1 - bit // 32, bit % 32) for bit in bits}
+
+
+def _check() -> None:
+    taken: dict[tuple[int, int], str] = {}
+    for name, subfield in NAMED.items():
+        if subfield.start + subfield.bits > FIELDS[subfield.field].bits:
+            raise PipelineError(f"{name} does not fit into {subfield.field}")
+        for bit in _bits_of(subfield):
+            if taken.setdefault(bit, name) != name:
+                raise PipelineError(f"{name} overlaps {taken[bit]} in reg{bit[0]} bit {bit[1]}")
+
+
+_check()

@@ -1,0 +1,81 @@
+"""What a stage is: a named OpenFlow table with the priorities its flows use and the stages it may go on to.
+
+Table numbers come from the order of declaration in `stages.py` and are written nowhere else. A declaration
+checks itself: names are unique, next stages exist, and only a stage that says `backwards` goes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+MISS = "miss"
+
+
+class PipelineError(Exception):
+    """The pipeline is declared wrongly, or a flow does not obey its stage. A bug, never the user's fault."""
+
+
+class Stage(int):
+    """A table number that knows its name. `priorities` are named, highest first; `miss` is always 0."""
+
+    name: str
+    doc: str
+    priorities: dict[str, int]
+    next: tuple[str, ...]
+    backwards: tuple[str, ...]
+
+    def priority(self, name: str) -> int:
+        """Raises PipelineError for a priority the stage does not declare."""
+        try:
+            return self.priorities[name]
+        except KeyError:
+            raise PipelineError(f"stage {self.name} declares no priority {name!r}") from None
+
+    def __repr__(self) -> str:
+        return self.name
+
+    __str__ = __repr__
+
+
+class Declared:
+    """A stage before it has its number."""
+
+    def __init__(
+        self,
+        name: str,
+        doc: str,
+        *,
+        priorities: Iterable[str] = (),
+        next: Iterable[str] = (),
+        backwards: Iterable[str] = (),
+    ) -> None:
+        self.name, self.doc = name, doc
+        self.priorities, self.next, self.backwards = tuple(priorities), tuple(next), tuple(backwards)
+
+
+PRIORITY_STEP = 100
+
+
+def number(declared: Iterable[Declared]) -> dict[str, Stage]:
+    """Give each stage its table number, in order. Raises PipelineError for a wrong declaration."""
+    stages: dict[str, Stage] = {}
+    for table, one in enumerate(declared):
+        stage = Stage(table)
+        stage.name, stage.doc, stage.next, stage.backwards = one.name, one.doc, one.next, one.backwards
+        ranked = {name: PRIORITY_STEP * (len(one.priorities) - rank) for rank, name in enumerate(one.priorities)}
+        stage.priorities = {**ranked, MISS: 0}
+        if one.name in stages:
+            raise PipelineError(f"stage {one.name} is declared twice")
+        stages[one.name] = stage
+    for stage in stages.values():
+        _check_next(stage, stages)
+    return stages
+
+
+def _check_next(stage: Stage, stages: dict[str, Stage]) -> None:
+    for name in (*stage.next, *stage.backwards):
+        if name not in stages:
+            raise PipelineError(f"stage {stage.name} goes on to {name}, which is not declared")
+    for name in stage.next:
+        if stages[name] <= stage:
+            raise PipelineError(f"stage {stage.name} goes back to {name} without saying so")
