@@ -4,12 +4,13 @@ Everything else about a kind is derived from here: its place in the store, its Y
 `id` is a UUID given once; `parent` names the field that holds the id of the object it lives in, and names are
 unique per kind within that parent (or within the project where there is none). `document` names the document
 that declared it ("" when hands made it). Keys (`key`, `switch_key`) are allocated once by the store, 0 before.
-The words are Neutron's and OVN's where they have one.
+The words are Neutron's and OVN's where they have one. The text beside a field's type is its line in docs/document.md;
+a field named like a kind holds the id of an object of that kind.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -18,6 +19,9 @@ from retia.values import Cidr, Ip, Mac
 DEFAULT_PROJECT = "default"
 DEFAULT_MTU = 1400
 
+AdminState = Annotated[bool, "false: carries nothing"]
+Key = Annotated[int, "allocated by the store"]
+
 
 class Object(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What every object has."""
@@ -25,6 +29,7 @@ class Object(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: ClassVar[str] = ""
     plural: ClassVar[str] = ""
     parent: ClassVar[str] = ""
+    shared: ClassVar[bool] = False  # belongs to no project: its name is taken once in the whole network
 
     id: str
     name: str
@@ -37,6 +42,7 @@ class Project(Object, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: ClassVar[str] = "project"
     plural: ClassVar[str] = "projects"
+    shared: ClassVar[bool] = True
 
 
 class Host(Object, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,8 +50,9 @@ class Host(Object, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: ClassVar[str] = "host"
     plural: ClassVar[str] = "hosts"
+    shared: ClassVar[bool] = True
 
-    admin_state: bool = True
+    admin_state: AdminState = True
 
 
 class Switch(Object, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,9 +61,9 @@ class Switch(Object, frozen=True, kw_only=True, omit_defaults=True):
     kind: ClassVar[str] = "switch"
     plural: ClassVar[str] = "switches"
 
-    key: int = 0
-    mtu: int = DEFAULT_MTU
-    admin_state: bool = True
+    key: Key = 0
+    mtu: Annotated[int, "the largest IP packet on it, in bytes"] = DEFAULT_MTU
+    admin_state: AdminState = True
 
 
 class Subnet(Object, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,9 +74,9 @@ class Subnet(Object, frozen=True, kw_only=True, omit_defaults=True):
     parent: ClassVar[str] = "switch"
 
     switch: str
-    cidr: Cidr
-    gateway: Ip | None = None
-    pool: tuple[tuple[Ip, Ip], ...] = ()
+    cidr: Annotated[Cidr, "the prefix its addresses lie in"]
+    gateway: Annotated[Ip | None, "the router's address in it; no port may take it"] = None
+    pool: Annotated[tuple[tuple[Ip, Ip], ...], "what ports without addresses draw from; empty: the whole prefix"] = ()
 
 
 class Port(Object, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,10 +87,10 @@ class Port(Object, frozen=True, kw_only=True, omit_defaults=True):
     parent: ClassVar[str] = "switch"
 
     switch: str
-    mac: Mac
-    addresses: tuple[Ip, ...] = ()
-    key: int = 0
-    admin_state: bool = True
+    mac: Annotated[Mac, "chosen at random and kept when not given"]
+    addresses: Annotated[tuple[Ip, ...], "the next free one of its subnet, kept, when not given"] = ()
+    key: Key = 0
+    admin_state: AdminState = True
 
 
 class Router(Object, frozen=True, kw_only=True, omit_defaults=True):
@@ -92,8 +99,8 @@ class Router(Object, frozen=True, kw_only=True, omit_defaults=True):
     kind: ClassVar[str] = "router"
     plural: ClassVar[str] = "routers"
 
-    key: int = 0
-    admin_state: bool = True
+    key: Key = 0
+    admin_state: AdminState = True
 
 
 class RouterPort(Object, frozen=True, kw_only=True, omit_defaults=True):
@@ -104,12 +111,12 @@ class RouterPort(Object, frozen=True, kw_only=True, omit_defaults=True):
     parent: ClassVar[str] = "router"
 
     router: str
-    switch: str
-    mac: Mac
-    addresses: tuple[Cidr, ...]
-    key: int = 0
-    switch_key: int = 0
-    admin_state: bool = True
+    switch: Annotated[str, "the switch it leads to"]
+    mac: Annotated[Mac, "chosen at random and kept when not given"]
+    addresses: Annotated[tuple[Cidr, ...], "the gateway of each subnet of that switch when not given"]
+    key: Key = 0
+    switch_key: Key = 0
+    admin_state: AdminState = True
 
 
 class Route(Object, frozen=True, kw_only=True, omit_defaults=True):
@@ -120,9 +127,9 @@ class Route(Object, frozen=True, kw_only=True, omit_defaults=True):
     parent: ClassVar[str] = "router"
 
     router: str
-    prefix: Cidr
-    next_hop: Ip
-    metric: int = 0
+    prefix: Annotated[Cidr, "where packets go; 0.0.0.0/0 is everywhere else"]
+    next_hop: Annotated[Ip, "a neighbour on one of the router's own prefixes"]
+    metric: Annotated[int, "the lowest of equal prefixes counts"] = 0
 
 
 KINDS: tuple[type[Object], ...] = (Project, Host, Switch, Subnet, Port, Router, RouterPort, Route)
