@@ -54,6 +54,10 @@ class DecTtl(Action, frozen=True, cache_hash=True):
     """Decrement the IP TTL (hop limit). Open vSwitch stops the packet where it would reach 0."""
 
 
+class ForgetInPort(Action, frozen=True, cache_hash=True):
+    """Lets the packet leave by the port it came by, which Open vSwitch else refuses."""
+
+
 Actions = tuple[Action, ...]
 
 DROP: Actions = ()

@@ -23,7 +23,6 @@ class Field(NamedTuple):
     bits: int
     needs: tuple[tuple[str, int], ...] = ()
     maskable: bool = True
-    wire_bytes: int = 0
 
     @property
     def full(self) -> int:
@@ -59,7 +58,7 @@ _DECLARED = (
     Field("tun_id", OPENFLOW_BASIC, 38, 64),
     Field("tun_src", NXM_1, 31, 32),
     Field("tun_dst", NXM_1, 32, 32),
-    Field("tun_metadata0", NXM_1, 40, 64, wire_bytes=8),
+    Field("tun_metadata0", NXM_1, 40, 64),
     *(Field(f"reg{n}", NXM_1, n, 32) for n in range(16)),
     *(Field(f"xreg{n}", 0x8001, n, 64) for n in range(8)),
     *(Field(f"xxreg{n}", NXM_1, 111 + n, 128) for n in range(4)),
@@ -85,6 +84,12 @@ _DECLARED = (
 
 FIELDS: dict[str, Field] = {field.name: field for field in _DECLARED}
 ORDER: dict[str, int] = {name: place for place, name in enumerate(FIELDS)}
+
+WIDE: dict[str, tuple[str, ...]] = {
+    **{f"xreg{n}": (f"reg{2 * n}", f"reg{2 * n + 1}") for n in range(8)},
+    **{f"xxreg{n}": tuple(f"reg{4 * n + k}" for k in range(4)) for n in range(4)},
+}
+"""Wide registers and the 32-bit ones they are made of, most significant first."""
 
 
 def whole(name: str) -> Subfield:

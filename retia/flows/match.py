@@ -6,7 +6,7 @@ Made by `match()` (and by `pipeline.when()`, which also knows the pipeline's own
 
 from __future__ import annotations
 
-from retia.flows.fields import FIELDS, ORDER, Subfield
+from retia.flows.fields import FIELDS, ORDER, WIDE, Subfield
 
 Match = tuple[tuple[str, int, int], ...]
 
@@ -19,7 +19,10 @@ def match(**wanted: int | tuple[int, int]) -> Match:
     for name, value in wanted.items():
         full = FIELDS[name].full
         number, mask = value if isinstance(value, tuple) else (value, full)
-        parts.append((name, int(number) & mask, mask))
+        if name in WIDE:
+            parts += _narrow(name, int(number), mask)
+        elif mask:
+            parts.append((name, int(number) & mask, mask))
     parts.sort(key=_order)
     return tuple(parts)
 
@@ -28,9 +31,21 @@ def merge(base: Match, *subfields: tuple[Subfield, int]) -> Match:
     """`base` with each subfield (a part of a register) also matched; parts of one register are joined."""
     parts = {name: (value, mask) for name, value, mask in base}
     for subfield, number in subfields:
-        value, mask = parts.get(subfield.field, (0, 0))
-        parts[subfield.field] = (value | int(number) << subfield.start, mask | subfield.mask)
+        wide = match(**{subfield.field: (int(number) << subfield.start, subfield.mask)})
+        for name, value, mask in wide:
+            have, known = parts.get(name, (0, 0))
+            parts[name] = (have | value, known | mask)
     return tuple(sorted(((name, value, mask) for name, (value, mask) in parts.items()), key=_order))
+
+
+def _narrow(name: str, number: int, mask: int) -> list[tuple[str, int, int]]:
+    """A wide register as the 32-bit ones it is made of: that is how Open vSwitch shows a match."""
+    parts = []
+    for place, narrow in enumerate(reversed(WIDE[name])):
+        value, bits = number >> 32 * place & 0xFFFFFFFF, mask >> 32 * place & 0xFFFFFFFF
+        if bits:
+            parts.append((narrow, value & bits, bits))
+    return parts
 
 
 def _order(part: tuple[str, int, int]) -> int:

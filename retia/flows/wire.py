@@ -1,0 +1,273 @@
+"""The OpenFlow 1.5 view of flows: FLOW_MODs out; flow descriptions and monitor updates in. Pure bytes, no socket.
+
+Encoded matches and actions are cached, since one network repeats them. What another controller put into a flow
+and Retia does not know decodes to `Foreign`: it compares unequal to all of ours and is never an error.
+Sources: OpenFlow 1.5.1 sections 7.2.2-7.2.6, 7.3.4.1; nicira-ext.h for resubmit and the NXM fields.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from retia.flows.actions import Action, Actions, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.fields import FIELDS, Field, Subfield
+from retia.flows.flow import Flow, FlowKey
+from retia.flows.match import Match, match
+
+ADD, DELETE_STRICT = 0, 4
+RESET_COUNTS = 4
+ANY = 0xFFFFFFFF
+NO_BUFFER = 0xFFFFFFFF
+CONTROLLER_MAX_LENGTH = 0xFFFF
+
+_NICIRA = 0x2320
+_RESUBMIT_TABLE = 14
+_IN_PORT_16 = 0xFFF8
+_FORGET_IN_PORT = struct.pack("!HHHBBH6x", 25, 16, 0, 0, 2, 0)
+"""set_field of NXM_OF_IN_PORT, 16 bits: the OXM form of 32 bits is refused here."""
+_FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
+_BY_OXM = {(field.oxm_class, field.oxm_field): field for field in FIELDS.values()}
+
+
+class Foreign(Action, frozen=True):
+    """An action, instruction or field that Retia does not use, as its bytes."""
+
+    data: bytes
+
+
+class Observed(NamedTuple):
+    """A flow as the switch has it, with its counters."""
+
+    flow: Flow
+    packets: int
+    octets: int
+    seconds: float
+
+
+# -- out ------------------------------------------------------------------------------------------------------------
+
+
+def flow_mod(flow: Flow, reset_counts: bool = False) -> bytes:
+    """The body of a FLOW_MOD that adds `flow`, or puts it in place of the one with its key."""
+    flags = RESET_COUNTS if reset_counts else 0
+    head = _FLOW_MOD.pack(flow.cookie, 0, flow.table, ADD, 0, 0, flow.priority, NO_BUFFER, ANY, ANY, flags, 0)
+    return head + encode_match(flow.match) + encode_actions(flow.actions)
+
+
+def flow_delete(key: FlowKey) -> bytes:
+    """The body of a FLOW_MOD that deletes exactly the flow with this key."""
+    head = _FLOW_MOD.pack(0, 0, key.table, DELETE_STRICT, 0, 0, key.priority, NO_BUFFER, ANY, ANY, 0, 0)
+    return head + encode_match(key.match)
+
+
+@lru_cache(maxsize=1 << 12)
+def encode_match(wanted: Match) -> bytes:
+    fields = b"".join(_encode_field(FIELDS[name], value, mask) for name, value, mask in wanted)
+    return _padded(struct.pack("!HH", 1, 4 + len(fields)) + fields)
+
+
+def _encode_field(field: Field, value: int, mask: int) -> bytes:
+    size = (field.bits + 7) // 8
+    if mask == field.full:
+        return struct.pack("!HBB", field.oxm_class, field.oxm_field << 1, size) + value.to_bytes(size, "big")
+    head = struct.pack("!HBB", field.oxm_class, field.oxm_field << 1 | 1, 2 * size)
+    return head + value.to_bytes(size, "big") + mask.to_bytes(size, "big")
+
+
+def _header(name: str) -> bytes:
+    field = FIELDS[name]
+    return struct.pack("!HBB", field.oxm_class, field.oxm_field << 1, (field.bits + 7) // 8)
+
+
+@lru_cache(maxsize=1 << 14)
+def encode_actions(actions: Actions) -> bytes:
+    """The instructions of a flow: apply-actions, then goto."""
+    applied = b"".join(_encode_action(action) for action in actions if not isinstance(action, Goto))
+    made = struct.pack("!HHI", 4, 8 + len(applied), 0) + applied if applied else b""
+    last = actions[-1] if actions else None
+    return made + struct.pack("!HHBxxx", 1, 8, last.table) if isinstance(last, Goto) else made
+
+
+def _encode_action(action: Action) -> bytes:
+    match action:
+        case Load(to, value):
+            field = _encode_field(FIELDS[to.field], value << to.start & to.mask, to.mask)
+            return _action(25, field)
+        case Move(source, to):
+            bits = struct.pack("!HHHxx", source.bits, source.start, to.start)
+            return _action(28, bits + _header(source.field) + _header(to.field))
+        case Output(port):
+            return struct.pack("!HHIH6x", 0, 16, port, CONTROLLER_MAX_LENGTH)
+        case Resubmit(table):
+            return struct.pack("!HHIHHBxxx", 0xFFFF, 16, _NICIRA, _RESUBMIT_TABLE, _IN_PORT_16, table)
+        case DecTtl():
+            return struct.pack("!HH4x", 24, 8)
+        case ForgetInPort():
+            return _FORGET_IN_PORT
+    raise TypeError(f"{action!r} has no wire form")
+
+
+def _action(kind: int, body: bytes) -> bytes:
+    size = (4 + len(body) + 7) // 8 * 8
+    return (struct.pack("!HH", kind, size) + body).ljust(size, b"\0")
+
+
+def _padded(data: bytes) -> bytes:
+    return data.ljust((len(data) + 7) // 8 * 8, b"\0")
+
+
+# -- in -------------------------------------------------------------------------------------------------------------
+
+
+def decode_descriptions(body: bytes) -> Iterator[Observed]:
+    """The entries of an OFPMP_FLOW_DESC reply."""
+    place = 0
+    while place < len(body):
+        size, table, priority, cookie = struct.unpack_from("!HxxBxH8xQ", body, place)
+        wanted, at = decode_match(body, place + 24)
+        packets, octets, seconds, at = _decode_stats(body, at)
+        actions = decode_instructions(body[at : place + size])
+        yield Observed(Flow(table, priority, wanted, actions, cookie), packets, octets, seconds)
+        place += size
+
+
+class Update(NamedTuple):
+    """One entry of a flow monitor's report. `flow` is None for our own changes and for pauses."""
+
+    event: int
+    flow: Flow | None
+
+
+INITIAL, ADDED, REMOVED, MODIFIED, ABBREVIATED, PAUSED, RESUMED = range(7)
+
+
+def decode_updates(body: bytes) -> Iterator[Update]:
+    """The entries of an OFPMP_FLOW_MONITOR reply."""
+    place = 0
+    while place < len(body):
+        size, event = struct.unpack_from("!HH", body, place)
+        if event in (INITIAL, ADDED, REMOVED, MODIFIED):
+            table, priority, cookie = struct.unpack_from("!BxxxxxH4xQ", body, place + 4)
+            wanted, at = decode_match(body, place + 24)
+            actions = decode_instructions(body[at : place + size])
+            yield Update(event, Flow(table, priority, wanted, actions, cookie))
+        else:
+            yield Update(event, None)
+        place += size
+
+
+def decode_match(body: bytes, place: int) -> tuple[Match, int]:
+    """The match at `place`, and where the next thing begins."""
+    (size,) = struct.unpack_from("!2xH", body, place)
+    return _match_of(body[place + 4 : place + size]), place + (size + 7) // 8 * 8
+
+
+@lru_cache(maxsize=1 << 12)
+def _match_of(fields: bytes) -> Match:
+    parts: dict[str, tuple[int, int]] = {}
+    place = 0
+    foreign = []
+    while place < len(fields):
+        oxm_class, flagged, size = struct.unpack_from("!HBB", fields, place)
+        data = fields[place + 4 : place + 4 + size]
+        field = _BY_OXM.get((oxm_class, flagged >> 1))
+        if field is None:
+            foreign.append((f"foreign-{oxm_class:x}-{flagged >> 1}", int.from_bytes(data, "big"), 0))
+        elif flagged & 1:
+            half = size // 2
+            parts[field.name] = (int.from_bytes(data[:half], "big"), int.from_bytes(data[half:], "big"))
+        else:
+            parts[field.name] = (int.from_bytes(data, "big"), field.full)
+        place += 4 + size
+    return (*match(**parts), *foreign)
+
+
+def _decode_stats(body: bytes, place: int) -> tuple[int, int, float, int]:
+    (size,) = struct.unpack_from("!2xH", body, place)
+    at, packets, octets, seconds = place + 4, 0, 0, 0.0
+    while at < place + size:
+        kind, length = struct.unpack_from("!2xBB", body, at)
+        if kind >> 1 == 0:
+            whole, nano = struct.unpack_from("!II", body, at + 4)
+            seconds = whole + nano / 1e9
+        elif kind >> 1 == 4:
+            (packets,) = struct.unpack_from("!Q", body, at + 4)
+        elif kind >> 1 == 5:
+            (octets,) = struct.unpack_from("!Q", body, at + 4)
+        at += 4 + length
+    return packets, octets, seconds, place + (size + 7) // 8 * 8
+
+
+@lru_cache(maxsize=1 << 14)
+def decode_instructions(body: bytes) -> Actions:
+    actions: list[Action] = []
+    place = 0
+    while place < len(body):
+        kind, size = struct.unpack_from("!HH", body, place)
+        data = body[place : place + size]
+        if kind == 4:
+            actions += _decode_actions(data[8:])
+        elif kind == 1:
+            actions.append(Goto(data[4]))
+        else:
+            actions.append(Foreign(data))
+        place += size
+    return tuple(actions)
+
+
+def _decode_actions(body: bytes) -> Iterator[Action]:
+    place = 0
+    while place < len(body):
+        kind, size = struct.unpack_from("!HH", body, place)
+        yield _decode_action(kind, body[place : place + size])
+        place += size
+
+
+def _decode_action(kind: int, data: bytes) -> Action:
+    if kind == 0:
+        return Output(int.from_bytes(data[4:8], "big"))
+    if kind == 24:
+        return DecTtl()
+    if data == _FORGET_IN_PORT:
+        return ForgetInPort()
+    if kind == 25:
+        return _decode_load(data)
+    if kind == 28:
+        return _decode_move(data)
+    if kind == 0xFFFF and struct.unpack_from("!IHH", data, 4) == (_NICIRA, _RESUBMIT_TABLE, _IN_PORT_16):
+        return Resubmit(data[12])
+    return Foreign(data)
+
+
+def _decode_load(data: bytes) -> Action:
+    oxm_class, flagged, size = struct.unpack_from("!HBB", data, 4)
+    field = _BY_OXM.get((oxm_class, flagged >> 1))
+    if field is None:
+        return Foreign(data)
+    if not flagged & 1:
+        return Load(Subfield(field.name, 0, field.bits), int.from_bytes(data[8 : 8 + size], "big"))
+    half = size // 2
+    value = int.from_bytes(data[8 : 8 + half], "big")
+    mask = int.from_bytes(data[8 + half : 8 + size], "big")
+    start = (mask & -mask).bit_length() - 1
+    bits = mask.bit_length() - start
+    if mask != ((1 << bits) - 1) << start:
+        return Foreign(data)
+    return Load(Subfield(field.name, start, bits), value >> start)
+
+
+def _decode_move(data: bytes) -> Action:
+    bits, source_start, start = struct.unpack_from("!HHH", data, 4)
+    source = _BY_OXM.get(_oxm_id(data, 12))
+    target = _BY_OXM.get(_oxm_id(data, 16))
+    if source is None or target is None:
+        return Foreign(data)
+    return Move(Subfield(source.name, source_start, bits), Subfield(target.name, start, bits))
+
+
+def _oxm_id(data: bytes, place: int) -> tuple[int, int]:
+    oxm_class, flagged = struct.unpack_from("!HB", data, place)
+    return oxm_class, flagged >> 1

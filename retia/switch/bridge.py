@@ -1,0 +1,228 @@
+"""What Retia keeps in Open vSwitch's database: its bridge, the one Geneve port, and which interfaces are there.
+
+    Bridge ─ ports ─► Port ─ interfaces ─► Interface (name, ofport, external_ids:iface-id)
+
+`ensure` makes the bridge and the tunnel port where missing and leaves right ones alone; `Interfaces` turns the
+monitor's rows into interface changes. A guest's port gets `ofport_request`, so that its number survives restarts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from retia.errors import Conflict, Unsupported
+from retia.model.local import Interface, InterfaceChange
+from retia.switch.ovsdb import Database, Row, Updates, identifiers, many, mapping
+
+TUNNEL_PORT = "retia-geneve"
+TUNNEL_OFPORT = 60000
+OLDEST = (2, 17)
+MONITORED = {
+    "Bridge": ["name", "ports"],
+    "Port": ["name", "interfaces"],
+    "Interface": ["name", "ofport", "ofport_request", "external_ids"],
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The bridge as it should be. `datapath` is Open vSwitch's datapath_type."""
+
+    bridge: str
+    datapath: str = "system"
+
+
+async def ensure(database: Database, wanted: Wanted) -> None:
+    """Raises Unsupported for an old Open vSwitch, Conflict for a bridge or port that someone else uses."""
+    (root,) = await database.select("Open_vSwitch", [], ["_uuid", "ovs_version"])
+    _check_version(root, database.where)
+    bridges = await database.select("Bridge", [["name", "==", wanted.bridge]], ["_uuid", "ports", "controller"])
+    if not bridges:
+        await database.transact(*_new_bridge(wanted))
+    else:
+        await _adopt(database, bridges[0], wanted)
+    await _ensure_tunnel(database, wanted)
+
+
+def _check_version(root: Row, where: str) -> None:
+    text = "".join(many(root["ovs_version"])[:1])
+    try:
+        version = tuple(int(part) for part in text.split(".")[:2])
+    except ValueError:
+        return  # ovs-vswitchd has not written it yet; OpenFlow's greeting judges
+    if version and version < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise Unsupported(f"Open vSwitch {text} is too old", where=where, advice=f"install {oldest} or newer")
+
+
+def _new_bridge(wanted: Wanted) -> list[Row]:
+    local = {"name": wanted.bridge, "type": "internal"}
+    return [
+        {"op": "insert", "table": "Interface", "row": local, "uuid-name": "interface"},
+        _insert_port(wanted.bridge, ["named-uuid", "interface"]),
+        {
+            "op": "insert",
+            "table": "Bridge",
+            "row": {"name": wanted.bridge, "ports": ["named-uuid", "port"], **_columns(wanted)},
+            "uuid-name": "bridge",
+        },
+        _reach("Open_vSwitch", [], "bridges", ["named-uuid", "bridge"]),
+        {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]},
+    ]
+
+
+def _columns(wanted: Wanted) -> Row:
+    return {
+        "fail_mode": "secure",
+        "datapath_type": "" if wanted.datapath == "system" else wanted.datapath,
+        "protocols": ["set", ["OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"]],
+        "external_ids": ["map", [["retia", "integration"]]],
+    }
+
+
+def _insert_port(name: str, interface: list[str]) -> Row:
+    return {"op": "insert", "table": "Port", "row": {"name": name, "interfaces": interface}, "uuid-name": "port"}
+
+
+def _reach(table: str, where: list[Any], column: str, member: list[str]) -> Row:
+    """Without a reference from above a row would be collected as garbage."""
+    return {"op": "mutate", "table": table, "where": where, "mutations": [[column, "insert", ["set", [member]]]]}
+
+
+async def _adopt(database: Database, bridge: Row, wanted: Wanted) -> None:
+    if many(bridge["controller"]) and bridge["controller"] != ["set", []]:
+        raise Conflict(
+            f"bridge {wanted.bridge} has a controller, so its flows are someone else's",
+            where=database.where,
+            advice="give Retia a bridge of its own with --bridge, or `ovs-vsctl del-controller` that one",
+        )
+    columns = _columns(wanted)
+    ids = columns.pop("external_ids")
+    where = [["_uuid", "==", bridge["_uuid"]]]
+    current = (await database.select("Bridge", where, list(columns)))[0]
+    if any(sorted(map(str, many(current[key]))) != sorted(map(str, many(columns[key]))) for key in columns):
+        await database.transact({"op": "update", "table": "Bridge", "where": where, "row": columns})
+    mutation = [["external_ids", "insert", ids]]
+    await database.transact({"op": "mutate", "table": "Bridge", "where": where, "mutations": mutation})
+
+
+async def _ensure_tunnel(database: Database, wanted: Wanted) -> None:
+    options = {"remote_ip": "flow", "key": "flow", "csum": "true"}
+    columns = ["_uuid", "type", "options"]
+    found = await database.select("Interface", [["name", "==", TUNNEL_PORT]], columns)
+    if found:
+        if found[0]["type"] != "geneve" or mapping(found[0]["options"]).get("remote_ip") != "flow":
+            raise Conflict(
+                f"an interface called {TUNNEL_PORT} exists and is no flow-based Geneve port",
+                where=database.where,
+                advice=f"remove it: ovs-vsctl del-port {TUNNEL_PORT}",
+            )
+        return
+    row = {"name": TUNNEL_PORT, "type": "geneve", "options": ["map", list(map(list, options.items()))]}
+    await database.transact(
+        {
+            "op": "insert",
+            "table": "Interface",
+            "row": {**row, "ofport_request": TUNNEL_OFPORT},
+            "uuid-name": "interface",
+        },
+        _insert_port(TUNNEL_PORT, ["named-uuid", "interface"]),
+        _reach("Bridge", [["name", "==", wanted.bridge]], "ports", ["named-uuid", "port"]),
+    )
+
+
+async def request_ofport(database: Database, name: str, ofport: int) -> None:
+    """Ask Open vSwitch to keep the number that an interface has."""
+    where = [["name", "==", name]]
+    row = {"ofport_request": ofport}
+    await database.transact({"op": "update", "table": "Interface", "where": where, "row": row})
+
+
+class Interfaces:
+    """The interfaces of one bridge, from the monitor's rows. Changes come out net, by name."""
+
+    def __init__(self, bridge: str) -> None:
+        self._bridge = bridge
+        self._rows: dict[str, dict[str, Row]] = {table: {} for table in MONITORED}
+        self._owner: dict[str, str] = {}  # interface uuid -> port uuid
+        self._ports: set[str] = set()  # ports of our bridge
+        self.known: dict[str, Interface] = {}
+        self.unrequested: dict[str, int] = {}
+
+    def reset(self) -> None:
+        """Before a new monitor's first rows: what is known stays, so that only the difference comes out."""
+        self._rows = {table: {} for table in MONITORED}
+        self._owner.clear()
+        self._ports.clear()
+
+    def update(self, updates: Updates, whole: bool = False) -> list[InterfaceChange]:
+        """The changes that these rows make. `whole`: they are all there is."""
+        touched = self._touch(updates)
+        rows = self._rows["Interface"]
+        present: dict[str, Interface] = {}
+        gone = self._gone | set(self.known) if whole else self._gone
+        for uuid in rows if whole else touched & rows.keys():
+            interface = self._interface(uuid, rows[uuid])
+            if interface is not None:
+                present[interface.name] = interface
+            else:
+                gone.add(rows[uuid]["name"])
+        return list(self._compare(gone - set(present), present))
+
+    def _touch(self, updates: Updates) -> set[str]:
+        """Store the rows; answer which interfaces they concern."""
+        touched: set[str] = set()
+        self._gone: set[str] = set()
+        for table, rows in updates.items():
+            for uuid, change in rows.items():
+                touched |= self._concerned(table, uuid)
+                if "new" in change:
+                    self._rows[table][uuid] = change["new"]
+                else:
+                    row = self._rows[table].pop(uuid, None)
+                    if table == "Interface" and row is not None:
+                        self._gone.add(row["name"])
+                touched |= self._concerned(table, uuid)
+        return touched
+
+    def _concerned(self, table: str, uuid: str) -> set[str]:
+        row = self._rows[table].get(uuid)
+        if table == "Interface" or row is None:
+            return {uuid}
+        if table == "Port":
+            members = set(identifiers(row["interfaces"]))
+            self._owner.update(dict.fromkeys(members, uuid))
+            return members
+        if row["name"] != self._bridge:
+            return set()
+        before, self._ports = self._ports, set(identifiers(row["ports"]))
+        changed = before ^ self._ports
+        return {i for port in changed for i in self._members(port)}
+
+    def _members(self, port: str) -> list[str]:
+        row = self._rows["Port"].get(port)
+        return identifiers(row["interfaces"]) if row else []
+
+    def _interface(self, uuid: str, row: Row) -> Interface | None:
+        """None while it has no port number, is not on our bridge, or is the bridge's own."""
+        ofport = many(row["ofport"])
+        if self._owner.get(uuid) not in self._ports or not ofport or ofport[0] in (-1, []):
+            return None
+        if row["name"] == self._bridge or not isinstance(ofport[0], int) or ofport[0] < 1:
+            return None
+        if not [one for one in many(row["ofport_request"]) if isinstance(one, int)]:
+            self.unrequested[row["name"]] = ofport[0]
+        return Interface(row["name"], ofport[0], mapping(row["external_ids"]).get("iface-id", ""))
+
+    def _compare(self, gone: set[str], present: dict[str, Interface]) -> Iterator[InterfaceChange]:
+        for name in gone:
+            old = self.known.pop(name, None)
+            if old is not None:
+                yield InterfaceChange(old, None)
+        for name, interface in present.items():
+            old = self.known.get(name)
+            if old != interface:
+                self.known[name] = interface
+                yield InterfaceChange(old, interface)

@@ -1,0 +1,133 @@
+"""Bundles done right: a change of flows happens whole, and a flow the switch refuses is named and left out.
+
+    OPEN ─► ADD ... ─► BARRIER ─► read the errors ─┬─ none ─► COMMIT
+                                                   └─ some ─► DISCARD, and again without the bad ones
+
+A message refused at ADD would not fail the commit: Open vSwitch installs the rest. So errors are read before it.
+An error found at commit installs nothing. At most `SIZE` messages go into one bundle, since the switch's main
+thread forwards no packet of the slow path meanwhile. Source: OpenFlow 1.5.1 section 6.9.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from retia.errors import SwitchRefused
+from retia.flows.flow import Flow, FlowKey
+from retia.flows.wire import flow_delete, flow_mod
+from retia.switch.connection import HEADER, VERSION, Connection, Kind, Message, refused
+
+SIZE = 5000
+_ATOMIC_ORDERED = 3
+_OPEN, _COMMIT, _DISCARD = 0, 4, 6
+
+
+class Change(NamedTuple):
+    """One message of a bundle: what it puts (or the key it deletes), encoded. Groups fit in here later."""
+
+    key: FlowKey
+    flow: Flow | None
+    kind: int
+    body: bytes
+
+
+class Refusal(NamedTuple):
+    """A flow the switch does not take, and why."""
+
+    key: FlowKey
+    flow: Flow | None
+    error: SwitchRefused
+
+
+def put(flow: Flow, reset_counts: bool) -> Change:
+    """`reset_counts` exactly when the cookie changes: else the new flow would show the old one's packets."""
+    return Change(flow.key, flow, Kind.FLOW_MOD, flow_mod(flow, reset_counts))
+
+
+def delete(key: FlowKey) -> Change:
+    return Change(key, None, Kind.FLOW_MOD, flow_delete(key))
+
+
+class Bundler:
+    """Sends changes over one connection, in order, each slice as one bundle."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._number = 0
+        self._errors: dict[int, Message] = {}
+        connection_others = connection.on_message
+
+        def take(message: Message) -> None:
+            if message.kind == Kind.ERROR:
+                self._errors[message.xid] = message
+            else:
+                connection_others(message)
+
+        connection.on_message = take
+
+    async def send(self, changes: Sequence[Change]) -> list[Refusal]:
+        """All that the switch takes is in when this returns. Raises SwitchAway."""
+        refusals: list[Refusal] = []
+        for start in range(0, len(changes), SIZE):
+            refusals += await self._send_slice(list(changes[start : start + SIZE]))
+        return refusals
+
+    async def _send_slice(self, changes: list[Change]) -> list[Refusal]:
+        refusals: list[Refusal] = []
+        while changes:
+            bad = await self._try(changes)
+            if not bad:
+                break
+            refusals += bad
+            keys = {refusal.key for refusal in bad}
+            changes = [change for change in changes if change.key not in keys]
+        return refusals
+
+    async def _try(self, changes: list[Change]) -> list[Refusal]:
+        self._number = self._number % 0xFFFFFFFF + 1
+        self._errors.clear()
+        self._control(_OPEN)
+        sent = self._add_all(changes)
+        await self._connection.drain()
+        await self._connection.barrier()
+        bad = [
+            Refusal(change.key, change.flow, refused(error, self._connection.where, change.flow))
+            for xid, error in self._errors.items()
+            if (change := sent.get(xid)) is not None
+        ]
+        if bad:
+            self._control(_DISCARD)
+            return bad
+        return await self._commit(changes)
+
+    def _add_all(self, changes: Iterable[Change]) -> dict[int, Change]:
+        sent: dict[int, Change] = {}
+        frames: list[bytes] = []
+        head = struct.pack("!IHH", self._number, 0, _ATOMIC_ORDERED)
+        for change in changes:
+            xid, message = self._connection.frame(change.kind, change.body)
+            size = HEADER.size + len(head) + len(message)
+            frames.append(HEADER.pack(VERSION, Kind.BUNDLE_ADD, size, xid) + head + message)
+            sent[xid] = change
+        self._connection.write(b"".join(frames))
+        return sent
+
+    async def _commit(self, changes: list[Change]) -> list[Refusal]:
+        body = struct.pack("!IHH", self._number, _COMMIT, _ATOMIC_ORDERED)
+        try:
+            await self._connection.request(Kind.BUNDLE_CONTROL, body)
+        except SwitchRefused as error:
+            if len(changes) == 1:
+                return [Refusal(changes[0].key, changes[0].flow, error)]
+            return await self._halve(changes)
+        return []
+
+    async def _halve(self, changes: list[Change]) -> list[Refusal]:
+        """An error at commit names no message: find it by halves."""
+        middle = len(changes) // 2
+        return await self._send_slice(changes[:middle]) + await self._send_slice(changes[middle:])
+
+    def _control(self, step: int) -> None:
+        self._connection.send(Kind.BUNDLE_CONTROL, struct.pack("!IHH", self._number, step, _ATOMIC_ORDERED))

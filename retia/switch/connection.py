@@ -1,0 +1,243 @@
+"""One persistent OpenFlow 1.5 connection to a bridge, over its management socket.
+
+    connect: HELLO ─► SET_CONFIG (or no packet-in ever comes) ─► own controller id ─► TLV map ─► flow monitor
+
+Requests are matched to replies by xid; echo requests are answered; what nobody waits for (flow monitor reports,
+errors of fire-and-forget messages) goes to `on_message`. `bundle` builds on it; `ovs` opens it again when it breaks.
+Sources: OpenFlow 1.5.1 sections 6 and 7; nicira-ext.h for the TLV table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+
+from retia.errors import NotAllowed, SwitchAway, SwitchRefused, Unsupported
+from retia.flows.flow import Flow
+from retia.flows.wire import ANY, Observed, decode_descriptions, encode_match
+
+VERSION = 6
+HEADER = struct.Struct("!BBHI")
+TIMEOUT = 10.0
+NICIRA = 0x2320
+TLV_CLASS, TLV_TYPE, TLV_BYTES = 0xFFE5, 1, 8
+"""Retia's Geneve option: 64 bits, mapped to tun_metadata0. The class lies in RFC 8926's experimental range."""
+
+
+class Kind(IntEnum):
+    """OpenFlow message types."""
+
+    HELLO = 0
+    ERROR = 1
+    ECHO_REQUEST = 2
+    ECHO_REPLY = 3
+    EXPERIMENTER = 4
+    SET_CONFIG = 9
+    FLOW_MOD = 14
+    MULTIPART_REQUEST = 18
+    MULTIPART_REPLY = 19
+    BARRIER_REQUEST = 20
+    BARRIER_REPLY = 21
+    BUNDLE_CONTROL = 33
+    BUNDLE_ADD = 34
+
+
+FLOW_DESCRIPTIONS = 1
+FLOW_MONITOR = 16
+
+
+@dataclass(frozen=True)
+class Message:
+    kind: int
+    xid: int
+    body: bytes
+
+
+@dataclass
+class _Waiting:
+    """Who waits for the replies to one request; a multipart reply comes in parts."""
+
+    done: asyncio.Future[list[Message]]
+    parts: list[Message] = field(default_factory=list)
+
+
+class Connection:
+    """Open with `connect`. `closed` is set when the switch goes away; `on_message` gets what nobody asked for."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, where: str) -> None:
+        self._reader, self._writer, self.where = reader, writer, where
+        self._xid = 0
+        self._waiting: dict[int, _Waiting] = {}
+        self.closed = asyncio.Event()
+        self.on_message: Callable[[Message], None] = lambda _: None
+        self._task = asyncio.create_task(self._read(), name=f"openflow {where}")
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                version, kind, size, xid = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+                body = await self._reader.readexactly(size - HEADER.size)
+                self._take(Message(kind, xid, body), version)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.closed.set()
+            away = SwitchAway("the connection to Open vSwitch broke", where=self.where)
+            for waiting in self._waiting.values():
+                if not waiting.done.done():
+                    waiting.done.set_exception(away)
+            self._waiting.clear()
+            self._writer.close()
+
+    def _take(self, message: Message, version: int) -> None:
+        if message.kind == Kind.ECHO_REQUEST:
+            self.send(Kind.ECHO_REPLY, message.body, message.xid)
+            return
+        if message.kind == Kind.HELLO:
+            message = Message(Kind.HELLO, 0, bytes([version]))
+        waiting = self._waiting.get(message.xid)
+        if waiting is None:
+            self.on_message(message)
+            return
+        waiting.parts.append(message)
+        more = message.kind == Kind.MULTIPART_REPLY and message.body[3] & 1
+        if not more:
+            del self._waiting[message.xid]
+            if not waiting.done.done():
+                waiting.done.set_result(waiting.parts)
+
+    # -- sending ---------------------------------------------------------------------------------------------------
+
+    def frame(self, kind: int, body: bytes) -> tuple[int, bytes]:
+        """A message with an xid of its own, as bytes; for bundles, which carry messages."""
+        self._xid = self._xid % 0x7FFFFFFF + 1
+        return self._xid, HEADER.pack(VERSION, kind, HEADER.size + len(body), self._xid) + body
+
+    def send(self, kind: int, body: bytes = b"", xid: int | None = None) -> int:
+        if xid is None:
+            xid, data = self.frame(kind, body)
+        else:
+            data = HEADER.pack(VERSION, kind, HEADER.size + len(body), xid) + body
+        self.write(data)
+        return xid
+
+    def write(self, data: bytes) -> None:
+        """Raises SwitchAway when the connection is closed."""
+        if self.closed.is_set():
+            raise SwitchAway("the connection to Open vSwitch is closed", where=self.where)
+        self._writer.write(data)
+
+    async def drain(self) -> None:
+        with contextlib.suppress(OSError):
+            await self._writer.drain()
+
+    async def request(self, kind: int, body: bytes = b"") -> list[Message]:
+        """Send, and wait for all parts of the reply. Raises SwitchAway; an ERROR reply raises SwitchRefused."""
+        xid, data = self.frame(kind, body)
+        parts = await self._wait(xid, data)
+        if parts[-1].kind == Kind.ERROR:
+            raise refused(parts[-1], self.where)
+        return parts
+
+    async def _wait(self, xid: int, data: bytes = b"") -> list[Message]:
+        waiting = self._waiting[xid] = _Waiting(asyncio.get_running_loop().create_future())
+        try:
+            if data:
+                self.write(data)
+            async with asyncio.timeout(TIMEOUT):
+                return await waiting.done
+        except TimeoutError:
+            raise SwitchAway("Open vSwitch does not answer", where=self.where) from None
+        finally:
+            self._waiting.pop(xid, None)
+
+    async def barrier(self) -> None:
+        """Returns when the switch has done everything sent before."""
+        await self.request(Kind.BARRIER_REQUEST)
+
+    # -- what the switch is told once ------------------------------------------------------------------------------
+
+    async def greet(self) -> None:
+        """HELLO and set-up. Raises Unsupported for a switch that does not speak OpenFlow 1.5."""
+        self.write(HEADER.pack(VERSION, Kind.HELLO, HEADER.size, 0))
+        (hello,) = await self._wait(0)
+        if hello.kind != Kind.HELLO or hello.body[0] < VERSION:
+            raise Unsupported(
+                "this bridge does not speak OpenFlow 1.5",
+                where=self.where,
+                advice="Retia needs Open vSwitch 2.17 or newer with OpenFlow15 among the bridge's protocols",
+            )
+        self.send(Kind.SET_CONFIG, struct.pack("!HH", 0, 0xFFFF))
+        await self.barrier()
+
+    async def map_option(self) -> None:
+        """Map Retia's Geneve option to tun_metadata0, unless it is so already. Raises SwitchRefused."""
+        (reply,) = await self.request(Kind.EXPERIMENTER, struct.pack("!II", NICIRA, 25))
+        wanted = struct.pack("!HBBHxx", TLV_CLASS, TLV_TYPE, TLV_BYTES, 0)
+        if wanted in reply.body[24:]:
+            return
+        self.send(Kind.EXPERIMENTER, struct.pack("!IIHxxxxxx", NICIRA, 24, 0) + wanted)
+        await self.barrier()
+        (reply,) = await self.request(Kind.EXPERIMENTER, struct.pack("!II", NICIRA, 25))
+        if wanted not in reply.body[24:]:
+            advice = "another program has mapped tun_metadata0 of this bridge: `ovs-ofctl dump-tlv-map`"
+            raise SwitchRefused("Retia's Geneve option cannot be mapped", where=self.where, advice=advice)
+
+    async def monitor(self) -> None:
+        """Ask for reports of flows that others add, change or remove; ours come abbreviated."""
+        flags = 2 | 4 | 8 | 16
+        body = struct.pack("!HHxxxxIIIHBB", FLOW_MONITOR, 0, 1, ANY, ANY, flags, 0xFF, 0) + encode_match(())
+        await self.request(Kind.MULTIPART_REQUEST, body)
+
+    async def dump(self) -> list[Observed]:
+        """Every flow of the bridge, from the wire and so with all masks."""
+        body = struct.pack("!HHxxxxBxxxIIxxxxQQ", FLOW_DESCRIPTIONS, 0, 0xFF, ANY, ANY, 0, 0) + encode_match(())
+        parts = await self.request(Kind.MULTIPART_REQUEST, body)
+        return [one for part in parts for one in decode_descriptions(part.body[8:])]
+
+    async def close(self) -> None:
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+
+async def connect(socket: Path) -> Connection:
+    """Raises SwitchAway, NotAllowed or Unsupported, each with what to do."""
+    where = str(socket)
+    try:
+        reader, writer = await asyncio.open_unix_connection(where)
+    except PermissionError:
+        raise NotAllowed("may not be opened by this user", where=where, advice="run as root") from None
+    except OSError as error:
+        advice = "is ovs-vswitchd running, and is its run directory the one of --ovs-run-dir?"
+        raise SwitchAway(f"Open vSwitch does not answer: {error.strerror}", where=where, advice=advice) from None
+    connection = Connection(reader, writer, where)
+    try:
+        await connection.greet()
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+_ERRORS = {
+    (4, 0): "it has an action of a kind this switch does not know",
+    (5, 6): "the table is full",
+    (3, 4): "an instruction it has is not supported",
+    (4, 7): "its match does not allow one of its actions",
+    (4, 8): "its match lacks a field that another one needs",
+    (5, 4): "the flow table has no such number",
+}
+
+
+def refused(message: Message, where: str, flow: Flow | None = None) -> SwitchRefused:
+    """An ERROR message as an exception."""
+    kind, code = struct.unpack_from("!HH", message.body)
+    what = _ERRORS.get((kind, code), f"OpenFlow error type {kind}, code {code}")
+    subject = f"flow {flow.cookie:#x} in table {flow.table}: " if flow else ""
+    return SwitchRefused(f"{subject}refused by the switch: {what}", where=where, type_=kind, detail=code)

@@ -1,0 +1,57 @@
+"""What a switch is to the agent: interfaces and foreign changes come up, flows go down. One suite tests them all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple, Protocol
+
+from retia.flows.flow import Flow, FlowKey
+from retia.flows.wire import Observed
+from retia.model.local import InterfaceChange
+from retia.switch.bundle import Refusal
+
+
+class InterfacesChanged(NamedTuple):
+    """`whole` marks the first report after the database was reached: only now is it known what is not there."""
+
+    changes: tuple[InterfaceChange, ...]
+    whole: bool = False
+
+
+class Connected(NamedTuple):
+    """The switch agrees (again) with what is desired."""
+
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Disconnected(NamedTuple):
+    """`what` says which part is away: Open vSwitch or its database."""
+
+    what: str
+
+
+SwitchEvent = InterfacesChanged | Connected | Disconnected
+
+
+class Switch(Protocol):
+    async def run(self, report: Callable[[SwitchEvent], None]) -> None:
+        """Keep connected until cancelled. Raises Fatal errors only before the first connection."""
+
+    async def start(self, flows: Iterable[Flow]) -> list[Refusal]:
+        """The first whole set of desired flows."""
+
+    async def apply(self, puts: Iterable[Flow], drops: Iterable[FlowKey]) -> list[Refusal]:
+        """A delta of desired flows; all that the switch takes is in when this returns, if it is connected."""
+
+    async def observed(self) -> list[Observed]:
+        """The flows as the switch has them, with counters. Raises SwitchAway."""
+
+    async def warm(self, peers: set[str]) -> None:
+        """Keep the underlay neighbours of these tunnel addresses resolved; returns when they are, or soon."""
+
+    connected: bool
+    refused: dict[FlowKey, Refusal]
+
+
+Reporter = Callable[[SwitchEvent], None]
+Sleep = Callable[[float], Awaitable[None]]

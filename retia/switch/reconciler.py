@@ -1,0 +1,128 @@
+"""Desired flows minus observed flows: the one place where a switch is made to agree, and where it is tried again.
+
+    desired ──┐
+              ├─► add, modify, delete only what differs ─► bundle ─► refused flows are named and set aside
+    observed ─┘      (on connect: the wire dump; later: our own changes, and the flow monitor's foreign ones)
+
+Idempotent: what is right is not sent again, so its counters survive. Nothing is deleted before the first whole
+desired set was given (`start`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from retia.errors import SwitchAway
+from retia.flows.flow import Flow, FlowKey
+from retia.flows.wire import ADDED, MODIFIED, REMOVED, Observed, Update
+from retia.switch.bundle import Bundler, Change, Refusal, delete, put
+from retia.switch.connection import Connection
+
+
+class Reconciler:
+    """Holds what the switch should have. `connected` and `disconnected` are called by `ovs`."""
+
+    def __init__(self) -> None:
+        self.desired: dict[FlowKey, Flow] = {}
+        self.refused: dict[FlowKey, Refusal] = {}
+        self._started = False
+        self._connection: Connection | None = None
+        self._bundler: Bundler | None = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every desired flow that the switch takes is in it."""
+        return self._started and self._bundler is not None
+
+    async def start(self, flows: Iterable[Flow]) -> list[Refusal]:
+        """The first whole desired set: only now may flows that are not in it be deleted."""
+        async with self._lock:
+            self.desired = {flow.key: flow for flow in flows}
+            self._started = True
+            return await self._agree() if self._connection else []
+
+    async def apply(self, puts: Iterable[Flow], drops: Iterable[FlowKey]) -> list[Refusal]:
+        """Change the desired set, and the switch if it is there. Raises nothing for a switch that is away: the
+        change is made when it is back."""
+        async with self._lock:
+            changes = [self._drop(key) for key in drops if key in self.desired]
+            changes += [self._put(flow) for flow in puts if self.desired.get(flow.key) != flow]
+            return await self._send(changes) if self._bundler else []
+
+    def _put(self, flow: Flow) -> Change:
+        old = self.desired.get(flow.key)
+        self.desired[flow.key] = flow
+        self.refused.pop(flow.key, None)
+        return put(flow, reset_counts=old is not None and old.cookie != flow.cookie)
+
+    def _drop(self, key: FlowKey) -> Change:
+        del self.desired[key]
+        self.refused.pop(key, None)
+        return delete(key)
+
+    async def connected(self, connection: Connection) -> list[Refusal]:
+        """Make a switch that came (back) agree."""
+        async with self._lock:
+            self._connection, self._bundler = connection, None
+            return await self._agree() if self._started else []
+
+    def disconnected(self) -> None:
+        self._connection = self._bundler = None
+
+    async def _agree(self) -> list[Refusal]:
+        if self._connection is None:
+            return []
+        self.refused.clear()
+        observed = {one.flow.key: one.flow for one in await self._connection.dump()}
+        self._bundler = Bundler(self._connection)
+        changes = [
+            put(flow, reset_counts=key in observed and observed[key].cookie != flow.cookie)
+            for key, flow in self.desired.items()
+            if observed.get(key) != flow
+        ]
+        changes += [delete(key) for key in observed if key not in self.desired]
+        return await self._send(changes)
+
+    async def foreign(self, updates: Iterable[Update]) -> list[Refusal]:
+        """Flows that someone else added, changed or removed: put back what is ours, remove what is not."""
+        async with self._lock:
+            if self._bundler is None:
+                return []
+            changes: dict[FlowKey, Change] = {}
+            for update in updates:
+                if update.flow is not None and update.event in (ADDED, MODIFIED, REMOVED):
+                    self._repair(update, changes)
+            return await self._send(list(changes.values()))
+
+    def _repair(self, update: Update, changes: dict[FlowKey, Change]) -> None:
+        flow = update.flow
+        if flow is None:
+            return
+        wanted = self.desired.get(flow.key)
+        if wanted is None:
+            if update.event != REMOVED:
+                changes[flow.key] = delete(flow.key)
+        elif flow.key not in self.refused and (update.event == REMOVED or flow != wanted):
+            changes[flow.key] = put(wanted, reset_counts=update.event != REMOVED and flow.cookie != wanted.cookie)
+        else:
+            changes.pop(flow.key, None)
+
+    async def _send(self, changes: list[Change]) -> list[Refusal]:
+        if not changes or self._bundler is None:
+            return []
+        try:
+            refusals = await self._bundler.send(changes)
+        except SwitchAway:
+            self.disconnected()
+            return []
+        for refusal in refusals:
+            self.refused[refusal.key] = refusal
+        return refusals
+
+    async def observed(self) -> list[Observed]:
+        """The switch's flows with counters. Raises SwitchAway."""
+        if self._connection is None:
+            raise SwitchAway("Open vSwitch is not connected", advice="start ovs-vswitchd")
+        return await self._connection.dump()
