@@ -13,7 +13,7 @@ ALWAYS = ["in_port", "metadata", "tun_id", "tun_dst", "tun_metadata0", "reg0", "
 ETHERNET = ["eth_dst", "eth_src"]
 KINDS = {
     "any": ({}, []),
-    "arp": ({"eth_type": ARP}, ["arp_op", "arp_spa", "arp_tpa", "arp_sha", "arp_tha"]),
+    "arp": ({"eth_type": ARP}, ["arp_spa", "arp_tpa", "arp_sha", "arp_tha"]),
     "ip": ({"eth_type": IPV4}, ["ip_src", "ip_dst", "nw_ttl"]),
     "icmp": ({"eth_type": IPV4, "nw_proto": ICMP}, ["icmp_type", "icmp_code", "ip_dst", "nw_ttl"]),
     "tcp": ({"eth_type": IPV4, "nw_proto": TCP}, ["tcp_src", "tcp_dst", "ip_src"]),

@@ -1,0 +1,86 @@
+"""Model objects and agents' state as records: which key, and JSON by msgspec. See docs/store.md for the layout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from retia.errors import InvalidInput, Problem
+from retia.model import kinds
+from retia.model.kinds import Object
+from retia.model.state import Alive, Barrier, BarrierAnswer, Binding, HostProblem, HostState, State
+from retia.store.contract import DATA
+from retia.values import Cidr, Ip, Mac
+
+OBJECTS = DATA + "object/"
+STATES = DATA + "state/"
+BARRIERS = DATA + "barrier/"
+
+Thing = Object | State
+Identity = tuple[str, str]
+"""(kind, id): what a record is about, whatever its value."""
+
+_PATHS: dict[type[State], str] = {
+    HostState: STATES + "host/{0.host}",
+    Alive: STATES + "alive/{0.host}",
+    Binding: STATES + "binding/{0.port}",
+    HostProblem: STATES + "problem/{0.host}/{0.about}",
+    Barrier: BARRIERS + "ask/{0.id}",
+    BarrierAnswer: BARRIERS + "answer/{0.id}/{0.host}",
+}
+_DIRECTORIES: dict[str, type[Thing]] = {
+    **{f"{OBJECTS}{kind.kind}/": kind for kind in kinds.KINDS},
+    **{path.partition("{")[0]: kind for kind, path in _PATHS.items()},
+}
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, (Mac, Ip, Cidr)):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no text form")
+
+
+def _decode(wanted: type, value: Any) -> Any:
+    try:
+        return wanted.parse(value)  # type: ignore[attr-defined]
+    except InvalidInput as error:
+        raise ValueError(error.what) from None
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_encode)
+_DECODERS: dict[type[Thing], msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind, dec_hook=_decode) for kind in _DIRECTORIES.values()
+}
+
+
+def key_of(thing: Thing) -> str:
+    if isinstance(thing, Object):
+        return f"{OBJECTS}{thing.kind}/{thing.id}"
+    return _PATHS[type(thing)].format(thing)
+
+
+def encode(thing: Thing) -> bytes:
+    return _ENCODER.encode(thing)
+
+
+def identity(key: str) -> Identity | None:
+    """What a key is about; None for a key no record of Retia has."""
+    for directory, kind in _DIRECTORIES.items():
+        if key.startswith(directory) and len(key) > len(directory):
+            return kind.kind, key[len(directory) :]
+    return None
+
+
+def decode(key: str, value: bytes) -> Thing | Problem:
+    """The record, or what is wrong with it: other programs may write to etcd too."""
+    kind = next((kind for directory, kind in _DIRECTORIES.items() if key.startswith(directory)), None)
+    if kind is None:
+        return Problem(key, "no record of Retia has such a key", "remove it, or move it out of Retia's prefix")
+    try:
+        thing: Thing = _DECODERS[kind].decode(value)
+    except (msgspec.DecodeError, ValueError) as error:
+        return Problem(key, f"is no {kind.kind}: {error}", "the last good value is kept; write it with `retia`")
+    if key_of(thing) != key:
+        return Problem(key, f"holds the {kind.kind} of another key", "the last good value is kept; remove it")
+    return thing

@@ -1,0 +1,28 @@
+"""Fixtures that several kinds of tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.etcd import EtcdServer
+
+
+@pytest.fixture(scope="session")
+def etcd() -> Iterator[EtcdServer]:
+    server = EtcdServer()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def own_etcd() -> Iterator[EtcdServer]:
+    """A server of the test's own, which it may halt."""
+    server = EtcdServer()
+    try:
+        yield server.start()
+    finally:
+        server.stop()

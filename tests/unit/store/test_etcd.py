@@ -1,0 +1,71 @@
+"""What etcd alone can do to us: be away, come back, refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from retia.errors import InvalidInput, StoreAway, Unsupported
+from retia.store import schema
+from retia.store.contract import SCHEMA_KEY, TooLarge, Transaction
+from retia.store.etcd import Access, EtcdStore
+from tests.etcd import EtcdServer, free_port
+
+
+def test_without_an_endpoint_it_says_what_to_set() -> None:
+    with pytest.raises(InvalidInput, match="no endpoint") as error:
+        EtcdStore(Access(()))
+    assert "RETIA_ETCD" in error.value.advice
+
+
+async def test_etcd_away_is_said_soon() -> None:
+    store = EtcdStore(Access((f"127.0.0.1:{free_port()}",)))
+    start = time.monotonic()
+    with pytest.raises(StoreAway, match="etcd does not answer"):
+        await store.get("/a")
+    assert time.monotonic() - start < 10
+    await store.close()
+
+
+async def test_the_next_endpoint_is_tried(etcd: EtcdServer) -> None:
+    store = EtcdStore(Access((f"127.0.0.1:{free_port()}", etcd.endpoint)))
+    await store.commit(Transaction(puts={"/failover": b"1"}))
+    assert (await store.get("/failover")).value == b"1"
+    await store.close()
+
+
+async def test_it_comes_back_after_a_restart(own_etcd: EtcdServer) -> None:
+    store = EtcdStore(Access((own_etcd.endpoint,)))
+    await store.commit(Transaction(puts={"/a": b"1"}))
+    own_etcd.halt()
+    with pytest.raises(StoreAway):
+        await store.get("/a")
+    own_etcd.start()
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                assert (await store.get("/a")).value == b"1"
+                break
+            except StoreAway:
+                await asyncio.sleep(0.1)
+    await store.close()
+
+
+async def test_too_large_a_transaction_is_named(etcd: EtcdServer) -> None:
+    store = EtcdStore(Access((etcd.endpoint,)))
+    with pytest.raises(TooLarge):
+        await store.commit(Transaction(puts={f"/big/{n}": b"" for n in range(30_000)}))
+    await store.close()
+
+
+async def test_a_newer_schema_is_refused_by_number(own_etcd: EtcdServer) -> None:
+    store = EtcdStore(Access((own_etcd.endpoint,)))
+    await schema.check(store)
+    await schema.check(store)
+    for text in (b"10", b"two"):
+        await store.commit(Transaction(puts={SCHEMA_KEY: text}))
+        with pytest.raises(Unsupported, match="schema"):
+            await schema.check(store)
+    await store.close()
