@@ -21,6 +21,7 @@ from retia.model.names import Path, check_name, did_you_mean, parse_path
 from retia.model.shapes import SECTIONS, Field, depth, fields, nested
 
 VERSION = 1
+DEEPEST = 50
 HEAD = ("retia", "document", "project")
 
 
@@ -58,19 +59,34 @@ def parse(text: str, file: str) -> Document:
 
 
 def _compose(text: str, file: str) -> yaml.Node:
+    """The nodes, by the C parser where there is one; what that refuses, by the other, whose messages are fixed."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _compose_fast(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         what = f"this is no YAML: {error.problem or error.context}"
         raise InvalidDocument([Problem(f"{file}{line}", what, _yaml_advice(error))]) from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         what = f"this is no YAML: {str(error).splitlines()[0]}"
-        raise InvalidDocument([Problem(file, what, "write plain UTF-8 text")]) from None
+        raise InvalidDocument([Problem(file, what, "write plain UTF-8 text, sections within sections")]) from None
     if node is None:
         raise InvalidDocument([Problem(file, "the document is empty", f"begin with `retia: {VERSION}`")])
     return node
+
+
+def _compose_fast(text: str) -> yaml.Node | None:
+    """Raises yaml.YAMLError, or ValueError for text no document can be."""
+    fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=fast):  # composing recurses, in C without a limit; this does not
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise ValueError(f"it is nested deeper than {DEEPEST}")
+        return yaml.compose(text, Loader=fast)
+    except yaml.YAMLError:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
 def _yaml_advice(error: yaml.MarkedYAMLError) -> str:

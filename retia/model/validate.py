@@ -51,7 +51,7 @@ def check(before: Network, after: Network, changed: Iterable[str]) -> list[Findi
     found: dict[object, Finding] = {}
     for item in touched:
         for finding in examine(after, item):
-            found.setdefault(finding.same, finding)
+            found[finding.same] = finding  # of two ends the later one tells it
     if found:
         known = {
             finding.same for item in touched if (old := before.objects.get(item.id)) for finding in examine(before, old)

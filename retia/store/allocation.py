@@ -33,7 +33,9 @@ class Allocator:
         self._free: dict[str, Iterator[Ip]] = {}
 
     def new_id(self) -> str:
-        return str(uuid.UUID(int=self.source.getrandbits(128), version=4))
+        while (id_ := str(uuid.UUID(int=self.source.getrandbits(128), version=4))) in self.network.objects:
+            pass
+        return id_
 
     def datapath_key(self) -> int:
         if self._datapath_keys is None:
@@ -67,8 +69,9 @@ class Allocator:
         return mac
 
     def address(self, switch: Object) -> tuple[Ip, ...]:
-        """The next free address of the first subnet that has one; none where the switch has no subnet."""
-        subnets = [subnet for subnet in self.network.subnets(switch.id) if subnet.cidr.family == 4]
+        """The next free address of the first subnet, by name, that has one; none where the switch has no subnet."""
+        every = sorted(self.network.subnets(switch.id), key=lambda subnet: subnet.name)
+        subnets = [subnet for subnet in every if subnet.cidr.family == 4]
         held = self.network.held(switch.id).addresses
         for subnet in subnets:
             if subnet.id not in self._free:

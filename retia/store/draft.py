@@ -117,7 +117,7 @@ class Draft:
             if not values["addresses"]:
                 self._without_address.append(values["id"])
         if issubclass(kind, RouterPort) and values["addresses"] is None:
-            subnets = self.after.subnets(values["switch"])
+            subnets = sorted(self.after.subnets(values["switch"]), key=lambda subnet: subnet.name)
             values["addresses"] = tuple(Cidr(s.gateway, s.cidr.length) for s in subnets if s.gateway is not None)
 
     def _key(self, datapath: str) -> int:

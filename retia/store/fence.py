@@ -7,8 +7,10 @@ records beside the watched data:
     fence/shape/<id>     put by whoever changes what its members are judged by: its subnets, router ports, routes, end
     fence/members/<id>   put, without comparing it, by whoever adds or changes a member
 
-    a member (a port)            compares shape, puts members       any number of them at once
-    a shaper (a subnet, delete)  compares shape and members, puts shape
+    a member (a port)            compares shape, puts members               any number of them at once
+    a shaper (a subnet, delete)  compares shape and members, puts shape     one at a time, alone
+
+and both compare the record of the switch, router or project itself: it must still be there.
 
 Creating a port and deleting its switch therefore never both succeed, while two ports never hinder each other.
 Pure. Called by `transactions`; the reasons are in docs/decisions.
@@ -20,6 +22,8 @@ from typing import NamedTuple
 
 from retia.model.kinds import DEFAULT_PROJECT, Object, Port, Project
 from retia.model.network import Network, references_of
+from retia.model.shapes import references
+from retia.store import records
 from retia.store.contract import INDEX
 
 FENCES = f"{INDEX}fence/"
@@ -27,11 +31,18 @@ MEMBERS_ONLY = frozenset({Port})
 """The kinds created by the thousand and in parallel: nothing else is judged by them."""
 
 
-class Touch(NamedTuple):
-    """Which objects a change is a member of, and which ones it shapes, by id."""
+class Place(NamedTuple):
+    """An object that others live in or lead to, and the key of its record."""
 
-    member: frozenset[str]
-    shaper: frozenset[str]
+    id: str
+    record: str
+
+
+class Touch(NamedTuple):
+    """Which objects a change is a member of, and which ones it shapes."""
+
+    member: frozenset[Place]
+    shaper: frozenset[Place]
 
 
 def shape(id_: str) -> str:
@@ -47,10 +58,23 @@ def touch(network: Network, before: Object | None, after: Object | None) -> Touc
     item = after or before
     if item is None:
         raise ValueError("a change has a before or an after")
-    if type(item) in MEMBERS_ONLY:
-        return Touch(frozenset(references_of(item)) if after else frozenset(), frozenset())
     if not item.parent:
-        project = network.child(Project, "", item.project) if item.project != DEFAULT_PROJECT and after else None
-        return Touch(frozenset({project.id} if project else ()), frozenset() if after else frozenset({item.id}))
-    parents = frozenset(references_of(each)[0] for each in (before, after) if each)
-    return Touch(frozenset(references_of(after)) - parents if after else frozenset(), parents)
+        project = network.child(Project, "", item.project) if item.project != DEFAULT_PROJECT else None
+        return Touch(_places(project) if after else frozenset(), frozenset() if after else _places(item))
+    parents = frozenset(place for each in (before, after) if each for place in _references(each)[:1])
+    all_after = frozenset(_references(after)) if after else frozenset()
+    if type(item) in MEMBERS_ONLY:
+        return Touch(all_after, frozenset())
+    return Touch(all_after - parents, parents)
+
+
+def _places(item: Object | None) -> frozenset[Place]:
+    return frozenset({Place(item.id, records.key_of(item))} if item else ())
+
+
+def _references(item: Object) -> list[Place]:
+    """What it lives in and leads to, its parent first."""
+    return [
+        Place(id_, f"{records.OBJECTS}{kind.kind}/{id_}")
+        for id_, kind in zip(references_of(item), references(type(item)).values(), strict=True)
+    ]

@@ -90,7 +90,7 @@ def chunk(units: Iterable[Unit], limit: int) -> Iterator[list[Unit]]:
     weight, fences = 0, set[str]()
     for each in group(units):
         more = sum(unit.weight for unit in each)
-        touched = {id_ for unit in each for id_ in unit.touch.member | unit.touch.shaper}
+        touched = {place.id for unit in each for place in unit.touch.member | unit.touch.shaper}
         if packed and weight + more + 3 * len(fences | touched) > limit:
             yield packed
             packed, weight, fences = [], 0, set()
@@ -124,16 +124,18 @@ def _raise_fences(made: Transaction, units: list[Unit], revisions: Mapping[str, 
     """Compare and put the fences of every object touched that was there before; its own end takes them away."""
     created = {unit.item.id for unit in units if unit.before is None}
     deleted = {unit.item.id for unit in units if unit.after is None}
-    members = {id_ for unit in units for id_ in unit.touch.member} - created
-    shapers = {id_ for unit in units for id_ in unit.touch.shaper} - created
-    for id_ in members | shapers:
-        shape, joined = fence.shape(id_), fence.members(id_)
+    members = {place for unit in units for place in unit.touch.member if place.id not in created}
+    shapers = {place for unit in units for place in unit.touch.shaper if place.id not in created}
+    for place in members | shapers:
+        shape, joined = fence.shape(place.id), fence.members(place.id)
+        made.compares[place.record] = revisions.get(place.record, 0)  # 0: another program left it dangling
         made.compares[shape] = revisions.get(shape, 0)
-        if id_ in shapers:
+        if place in shapers:
             made.compares[joined] = revisions.get(joined, 0)
-        if id_ in deleted:
+        if place.id in deleted:
             made.deletes |= {shape, joined}
-        elif id_ in shapers:
+            continue
+        if place in shapers:
             made.puts[shape] = b""
-        if id_ in members - deleted:
+        if place in members:
             made.puts[joined] = b""
