@@ -36,7 +36,7 @@ class OvsServer:
     def _start(self, name: str, *arguments: str) -> None:
         log = (self.dir / f"{name}.out").open("ab")
         self._children[name] = subprocess.Popen(
-            [name, *arguments, f"--pidfile={self.dir}/{name}.pid", "--no-chdir"],
+            ["setpriv", "--pdeathsig", "KILL", name, *arguments, f"--pidfile={self.dir}/{name}.pid", "--no-chdir"],
             env=self._environment,
             stdout=log,
             stderr=log,
