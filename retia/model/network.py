@@ -65,7 +65,7 @@ class Network:
     def __init__(self, objects: Iterable[Object] = ()) -> None:
         self.objects: dict[str, Object] = {}
         self._names: dict[tuple[str, str, str], list[str]] = {}
-        self._referrers: dict[str, dict[str, None]] = {}
+        self._referrers: dict[tuple[str, str], dict[str, None]] = {}  # (id, kind of the referrer)
         self._held: dict[str, Held] = {}
         for item in objects:
             self.put(item)
@@ -74,7 +74,7 @@ class Network:
         twin = Network()
         twin.objects = dict(self.objects)
         twin._names = {name: list(ids) for name, ids in self._names.items()}
-        twin._referrers = {id_: dict(ids) for id_, ids in self._referrers.items()}
+        twin._referrers = {place: dict(ids) for place, ids in self._referrers.items()}
         return twin
 
     def put(self, item: Object) -> None:
@@ -84,7 +84,7 @@ class Network:
         self.objects[item.id] = item
         self._names.setdefault((item.kind, scope_of(item), item.name), []).append(item.id)
         for id_ in references_of(item):
-            self._referrers.setdefault(id_, {})[item.id] = None
+            self._referrers.setdefault((id_, item.kind), {})[item.id] = None
             if id_ in self._held:
                 self._held[id_].add(item, id_)
 
@@ -94,7 +94,7 @@ class Network:
     def _unindex(self, item: Object) -> None:
         self._names[item.kind, scope_of(item), item.name].remove(item.id)
         for id_ in references_of(item):
-            del self._referrers[id_][item.id]
+            del self._referrers[id_, item.kind][item.id]
             if id_ in self._held:
                 self._held[id_].drop(item, id_)
 
@@ -106,8 +106,10 @@ class Network:
         return (item for item in self.objects.values() if isinstance(item, kind))
 
     def referrers(self, id_: str, kind: type[Kind]) -> list[Kind]:
-        """The objects of `kind` that live in, or lead to, the object `id_`."""
-        return [item for each in self._referrers.get(id_, ()) if isinstance(item := self.objects[each], kind)]
+        """The objects of `kind` (Object: of any) that live in, or lead to, the object `id_`."""
+        kinds = (kind.kind,) if kind.kind else BY_KIND
+        found = (self.objects[each] for name in kinds for each in self._referrers.get((id_, name), ()))
+        return [item for item in found if isinstance(item, kind)]
 
     def held(self, datapath: str) -> Held:
         """Built at the first question about a datapath and then kept up."""

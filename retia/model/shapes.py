@@ -21,7 +21,7 @@ from retia.model.names import parse_path
 from retia.values import Cidr, Ip, Mac
 
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_GIVEN_BY_RETIA = frozenset(field.name for field in msgspec.structs.fields(Object))
+_GIVEN_BY_RETIA = frozenset(Object.__struct_fields__)
 
 
 ALLOCATED = frozenset({"mac", "addresses"})
@@ -103,10 +103,10 @@ def _bare(hint: Any) -> tuple[Any, str]:
     return hint, doc
 
 
+@functools.cache
 def references(kind: type[Object]) -> Mapping[str, type[Object]]:
     """The fields of `kind` that hold the id of another object, parent first."""
-    names = (field.name for field in msgspec.structs.fields(kind))
-    return {name: BY_KIND[name] for name in names if name in BY_KIND and name not in _GIVEN_BY_RETIA}
+    return {name: BY_KIND[name] for name in kind.__struct_fields__ if name in BY_KIND and name not in _GIVEN_BY_RETIA}
 
 
 @functools.cache

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
-import msgspec
-
 from retia.model.finding import Check, Finding, Findings
 from retia.model.kinds import (
     BY_KIND,
@@ -99,11 +97,11 @@ def parents_exist(network: Network, item: Object) -> Findings:
 
 def only_ipv4(network: Network, item: Object) -> Findings:
     """IPv6 is parsed and refused: no stage carries it yet."""
-    for field in msgspec.structs.fields(item):
-        for address in _addresses(getattr(item, field.name)):
+    for field in item.__struct_fields__:
+        for address in _addresses(getattr(item, field)):
             if address.family == 6:
                 what = f"{address}: IPv6 {item.kind.replace('-', ' ')}s are not carried yet"
-                yield Finding(item.id, field.name, what, "use IPv4 for now")
+                yield Finding(item.id, field, what, "use IPv4 for now")
                 break
 
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import msgspec
-
 from retia.model.kinds import Object
 from retia.model.shapes import fields, keys, references
 
@@ -17,10 +15,10 @@ class Update(NamedTuple):
     after: Object
 
     def differences(self) -> Iterator[tuple[str, Any, Any]]:
-        for name in msgspec.structs.fields(self.after):
-            old, new = getattr(self.before, name.name), getattr(self.after, name.name)
+        for name in self.after.__struct_fields__:
+            old, new = getattr(self.before, name), getattr(self.after, name)
             if old != new:
-                yield name.name, old, new
+                yield name, old, new
 
 
 @dataclass(frozen=True)
