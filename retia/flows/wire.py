@@ -29,6 +29,8 @@ _IN_PORT_16 = 0xFFF8
 _FORGET_IN_PORT = struct.pack("!HHHBBH6x", 25, 16, 0, 0, 2, 0)
 """set_field of NXM_OF_IN_PORT, 16 bits: the OXM form of 32 bits is refused here."""
 _FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
+_FOREIGN = "foreign-"
+_CONTROLLER = 0xFFFFFFFD
 _BY_OXM = {(field.oxm_class, field.oxm_field): field for field in FIELDS.values()}
 
 
@@ -65,7 +67,10 @@ def flow_delete(key: FlowKey) -> bytes:
 
 @lru_cache(maxsize=1 << 12)
 def encode_match(wanted: Match) -> bytes:
-    fields = b"".join(_encode_field(FIELDS[name], value, mask) for name, value, mask in wanted)
+    fields = b"".join(
+        _encode_field(FIELDS[name], value, mask) if name in FIELDS else _encode_foreign(name, value)
+        for name, value, mask in wanted
+    )
     return _padded(struct.pack("!HH", 1, 4 + len(fields)) + fields)
 
 
@@ -75,6 +80,12 @@ def _encode_field(field: Field, value: int, mask: int) -> bytes:
         return struct.pack("!HBB", field.oxm_class, field.oxm_field << 1, size) + value.to_bytes(size, "big")
     head = struct.pack("!HBB", field.oxm_class, field.oxm_field << 1 | 1, 2 * size)
     return head + value.to_bytes(size, "big") + mask.to_bytes(size, "big")
+
+
+def _encode_foreign(name: str, value: int) -> bytes:
+    """A field that came from the switch and that Retia does not know: to delete such a flow, its bytes are enough."""
+    header = bytes.fromhex(name.removeprefix(_FOREIGN))
+    return header + value.to_bytes(header[3], "big")
 
 
 def _header(name: str) -> bytes:
@@ -174,10 +185,10 @@ def _match_of(fields: bytes) -> Match:
         oxm_class, flagged, size = struct.unpack_from("!HBB", fields, place)
         data = fields[place + 4 : place + 4 + size]
         field = _BY_OXM.get((oxm_class, flagged >> 1))
-        if field is None:
-            foreign.append((f"foreign-{oxm_class:x}-{flagged >> 1}", int.from_bytes(data, "big"), 0))
+        half = size >> (flagged & 1)
+        if field is None or half > (field.bits + 7) // 8:
+            foreign.append((f"{_FOREIGN}{fields[place : place + 4].hex()}", int.from_bytes(data, "big"), 0))
         elif flagged & 1:
-            half = size // 2
             parts[field.name] = (int.from_bytes(data[:half], "big"), int.from_bytes(data[half:], "big"))
         else:
             parts[field.name] = (int.from_bytes(data, "big"), field.full)
@@ -228,7 +239,8 @@ def _decode_actions(body: bytes) -> Iterator[Action]:
 
 def _decode_action(kind: int, data: bytes) -> Action:
     if kind == 0:
-        return Output(int.from_bytes(data[4:8], "big"))
+        port, length = struct.unpack_from("!IH", data, 4)
+        return Foreign(data) if port == _CONTROLLER and length != CONTROLLER_MAX_LENGTH else Output(port)
     if kind == 24:
         return DecTtl()
     if data == _FORGET_IN_PORT:
@@ -245,7 +257,7 @@ def _decode_action(kind: int, data: bytes) -> Action:
 def _decode_load(data: bytes) -> Action:
     oxm_class, flagged, size = struct.unpack_from("!HBB", data, 4)
     field = _BY_OXM.get((oxm_class, flagged >> 1))
-    if field is None:
+    if field is None or size >> (flagged & 1) > (field.bits + 7) // 8:
         return Foreign(data)
     if not flagged & 1:
         return Load(Subfield(field.name, 0, field.bits), int.from_bytes(data[8 : 8 + size], "big"))

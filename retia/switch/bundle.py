@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from retia.errors import SwitchRefused
+from retia.errors import SwitchAway, SwitchRefused
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.wire import flow_delete, flow_mod
 from retia.switch.connection import HEADER, VERSION, Connection, Kind, Message, refused
@@ -80,27 +80,32 @@ class Bundler:
             bad = await self._try(changes)
             if not bad:
                 break
-            refusals += bad
-            keys = {refusal.key for refusal in bad}
-            changes = [change for change in changes if change.key not in keys]
+            refusals += [refusal for _, refusal in bad]
+            left_out = {id(change) for change, _ in bad}
+            changes = [change for change in changes if id(change) not in left_out]
         return refusals
 
-    async def _try(self, changes: list[Change]) -> list[Refusal]:
+    async def _try(self, changes: list[Change]) -> list[tuple[Change, Refusal]]:
+        """Commits all of them, or answers which are bad and commits none."""
         self._number = self._number % 0xFFFFFFFF + 1
         self._errors.clear()
         self._control(_OPEN)
         sent = self._add_all(changes)
         await self._connection.drain()
         await self._connection.barrier()
-        bad = [
-            Refusal(change.key, change.flow, refused(error, self._connection.where, change.flow))
-            for xid, error in self._errors.items()
-            if (change := sent.get(xid)) is not None
-        ]
+        bad = self._named(sent)
         if bad:
             self._control(_DISCARD)
             return bad
-        return await self._commit(changes)
+        return await self._commit(sent)
+
+    def _named(self, sent: dict[int, Change]) -> list[tuple[Change, Refusal]]:
+        """What the errors that came speak of."""
+        return [
+            (change, Refusal(change.key, change.flow, refused(error, self._connection.where, change.flow)))
+            for xid, error in self._errors.items()
+            if (change := sent.get(xid)) is not None
+        ]
 
     def _add_all(self, changes: Iterable[Change]) -> dict[int, Change]:
         sent: dict[int, Change] = {}
@@ -114,20 +119,16 @@ class Bundler:
         self._connection.write(b"".join(frames))
         return sent
 
-    async def _commit(self, changes: list[Change]) -> list[Refusal]:
+    async def _commit(self, sent: dict[int, Change]) -> list[tuple[Change, Refusal]]:
+        """A commit that fails installs nothing; an error before its own names the message that is to blame."""
         body = struct.pack("!IHH", self._number, _COMMIT, _ATOMIC_ORDERED)
         try:
             await self._connection.request(Kind.BUNDLE_CONTROL, body)
         except SwitchRefused as error:
-            if len(changes) == 1:
-                return [Refusal(changes[0].key, changes[0].flow, error)]
-            return await self._halve(changes)
+            if bad := self._named(sent):
+                return bad
+            raise SwitchAway(f"a bundle was not committed: {error.what}", where=self._connection.where) from None
         return []
-
-    async def _halve(self, changes: list[Change]) -> list[Refusal]:
-        """An error at commit names no message: find it by halves."""
-        middle = len(changes) // 2
-        return await self._send_slice(changes[:middle]) + await self._send_slice(changes[middle:])
 
     def _control(self, step: int) -> None:
         self._connection.send(Kind.BUNDLE_CONTROL, struct.pack("!IHH", self._number, step, _ATOMIC_ORDERED))

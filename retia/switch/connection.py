@@ -4,6 +4,7 @@
 
 Requests are matched to replies by xid; echo requests are answered; what nobody waits for (flow monitor reports,
 errors of fire-and-forget messages) goes to `on_message`. `bundle` builds on it; `ovs` opens it again when it breaks.
+A switch that hangs is found by our own echo requests (`keep`), one that ends by the socket.
 Sources: OpenFlow 1.5.1 sections 6 and 7; nicira-ext.h for the TLV table.
 """
 
@@ -24,6 +25,7 @@ from retia.flows.wire import ANY, Observed, decode_descriptions, encode_match
 VERSION = 6
 HEADER = struct.Struct("!BBHI")
 TIMEOUT = 10.0
+ECHO_EVERY = 5.0
 NICIRA = 0x2320
 TLV_CLASS, TLV_TYPE, TLV_BYTES = 0xFFE5, 1, 8
 """Retia's Geneve option: 64 bits, mapped to tun_metadata0. The class lies in RFC 8926's experimental range."""
@@ -49,6 +51,12 @@ class Kind(IntEnum):
 
 FLOW_DESCRIPTIONS = 1
 FLOW_MONITOR = 16
+SET_PACKET_IN_FORMAT, SET_CONTROLLER_ID, SET_TLV_TABLE, GET_TLV_TABLE = 16, 20, 24, 25
+"""Nicira's messages, as EXPERIMENTER."""
+PACKET_IN_WITH_METADATA = 2
+"""NXT_PACKET_IN2: punts bring registers, metadata and userdata with them."""
+CONTROLLER_ID = 0x5254
+""""RT": punts meant for another program's connection never reach ours, nor ours theirs."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,22 @@ class Connection:
                     waiting.done.set_exception(away)
             self._waiting.clear()
             self._writer.close()
+
+    async def keep(self) -> None:
+        """Until the switch ends, or hangs: returns when the connection is of no more use."""
+        while not self.closed.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ECHO_EVERY):
+                    await self.closed.wait()
+                    return
+            with contextlib.suppress(SwitchAway):
+                await self.request(Kind.ECHO_REQUEST)
+                continue
+            return
+
+    def abort(self) -> None:
+        """Give the connection up, for `keep` to return: what the switch has is no longer known."""
+        self._writer.transport.abort()
 
     def _take(self, message: Message, version: int) -> None:
         if message.kind == Kind.ECHO_REQUEST:
@@ -173,20 +197,28 @@ class Connection:
                 advice="Retia needs Open vSwitch 2.17 or newer with OpenFlow15 among the bridge's protocols",
             )
         self.send(Kind.SET_CONFIG, struct.pack("!HH", 0, 0xFFFF))
+        self._nicira(SET_PACKET_IN_FORMAT, struct.pack("!I", PACKET_IN_WITH_METADATA))
+        self._nicira(SET_CONTROLLER_ID, struct.pack("!6xH", CONTROLLER_ID))
         await self.barrier()
+
+    def _nicira(self, subtype: int, body: bytes) -> None:
+        self.send(Kind.EXPERIMENTER, struct.pack("!II", NICIRA, subtype) + body)
 
     async def map_option(self) -> None:
         """Map Retia's Geneve option to tun_metadata0, unless it is so already. Raises SwitchRefused."""
-        (reply,) = await self.request(Kind.EXPERIMENTER, struct.pack("!II", NICIRA, 25))
         wanted = struct.pack("!HBBHxx", TLV_CLASS, TLV_TYPE, TLV_BYTES, 0)
-        if wanted in reply.body[24:]:
+        if wanted in await self._options():
             return
-        self.send(Kind.EXPERIMENTER, struct.pack("!IIHxxxxxx", NICIRA, 24, 0) + wanted)
+        self._nicira(SET_TLV_TABLE, struct.pack("!Hxxxxxx", 0) + wanted)
         await self.barrier()
-        (reply,) = await self.request(Kind.EXPERIMENTER, struct.pack("!II", NICIRA, 25))
-        if wanted not in reply.body[24:]:
+        if wanted not in await self._options():
             advice = "another program has mapped tun_metadata0 of this bridge: `ovs-ofctl dump-tlv-map`"
             raise SwitchRefused("Retia's Geneve option cannot be mapped", where=self.where, advice=advice)
+
+    async def _options(self) -> set[bytes]:
+        """The Geneve options that are mapped: class, type, bytes, and the index of their tun_metadata field."""
+        (reply,) = await self.request(Kind.EXPERIMENTER, struct.pack("!II", NICIRA, GET_TLV_TABLE))
+        return {reply.body[place : place + 8] for place in range(24, len(reply.body), 8)}
 
     async def monitor(self) -> None:
         """Ask for reports of flows that others add, change or remove; ours come abbreviated."""
