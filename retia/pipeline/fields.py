@@ -1,7 +1,7 @@
 """Where the pipeline keeps what it knows of a packet: registers and the Geneve option, by name.
 
     metadata      datapath: the switch or router the packet is in (24 bits, the Geneve VNI)
-    reg0[0..15]   source port key         reg0[16..31]  frame flags
+    reg0[0..15]   source port key         reg0[16..31]  frame flags (bit 16 loopback, bit 17 forwarded)
     reg1[0..15]   destination port key    reg1[16..31]  host key of the destination (0 = this host)
     reg2[0..23]   neighbour datapath: where the shared address table looks
     reg3[0..15]   drop reason
@@ -22,8 +22,10 @@ DATAPATH = Subfield("metadata", 0, 24)
 SOURCE_PORT = Subfield("reg0", 0, 16)
 FLAGS = Subfield("reg0", 16, 16)
 LOOPBACK = Subfield("reg0", 16, 1)
+FORWARDED = Subfield("reg0", 17, 1)
 DESTINATION_PORT = Subfield("reg1", 0, 16)
 DESTINATION_HOST = Subfield("reg1", 16, 16)
+DESTINATION = Subfield("reg1", 0, 32)
 NEIGHBOUR_DATAPATH = Subfield("reg2", 0, 24)
 REASON = Subfield("reg3", 0, 16)
 NEIGHBOUR_IP4 = Subfield("reg7", 0, 32)
@@ -48,7 +50,7 @@ NAMED: dict[str, Subfield] = {
 }
 """The registers that do not overlap, by the names `when()` takes."""
 
-ALIASES: dict[str, Subfield] = {"loopback": LOOPBACK, "neighbour_ip6": NEIGHBOUR_IP6}
+ALIASES: dict[str, Subfield] = {"loopback": LOOPBACK, "forwarded": FORWARDED, "neighbour_ip6": NEIGHBOUR_IP6}
 """Parts or larger views of the registers above, on purpose."""
 
 
@@ -83,3 +85,30 @@ def _check() -> None:
 
 
 _check()
+
+
+class Shape:
+    """A match of fixed fields, made quickly: `Shape("datapath", "eth_dst")(5, mac)`. For rules with many rows."""
+
+    def __init__(self, *names: str) -> None:
+        self.__name__ = " and ".join(names)
+        full = when(**{name: FIELDS[name].full if name in FIELDS else _part(name) for name in names})
+        if len(full) != len(names):
+            raise PipelineError(f"{names} do not make a field each")
+        order = {field: place for place, (field, _, _) in enumerate(full)}
+        parts = [_subfield(name) for name in names]
+        ranked = sorted(range(len(parts)), key=lambda place: order[parts[place].field])
+        self._parts = [(place, parts[place].field, parts[place].start, parts[place].mask) for place in ranked]
+
+    def __call__(self, *values: int) -> Match:
+        return tuple([(field, int(values[place]) << start, mask) for place, field, start, mask in self._parts])
+
+
+def _subfield(name: str) -> Subfield:
+    if name == "datapath":
+        return Subfield("metadata", 0, 64)
+    return NAMED.get(name) or ALIASES.get(name) or Subfield(name, 0, FIELDS[name].bits)
+
+
+def _part(name: str) -> int:
+    return (1 << _subfield(name).bits) - 1

@@ -23,6 +23,7 @@ class Stage(int):
     priorities: dict[str, int]
     next: tuple[str, ...]
     backwards: tuple[str, ...]
+    asks: tuple[str, ...]
 
     def priority(self, name: str) -> int:
         """Raises PipelineError for a priority the stage does not declare."""
@@ -40,17 +41,15 @@ class Stage(int):
 class Declared:
     """A stage before it has its number."""
 
-    def __init__(
-        self,
-        name: str,
-        doc: str,
-        *,
-        priorities: Iterable[str] = (),
-        next: Iterable[str] = (),
-        backwards: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, name: str, doc: str, **lists: Iterable[str]) -> None:
+        """`next`: stages a flow may go on to; `backwards`: those it may resubmit to although they come earlier;
+        `asks`: those it may resubmit to for an answer in a register; `priorities`: highest first."""
         self.name, self.doc = name, doc
-        self.priorities, self.next, self.backwards = tuple(priorities), tuple(next), tuple(backwards)
+        self.priorities, self.next, self.backwards, self.asks = (
+            tuple(lists.pop(key, ())) for key in ("priorities", "next", "backwards", "asks")
+        )
+        if lists:
+            raise PipelineError(f"stage {name}: nothing is called {', '.join(lists)}")
 
 
 PRIORITY_STEP = 100
@@ -61,7 +60,8 @@ def number(declared: Iterable[Declared]) -> dict[str, Stage]:
     stages: dict[str, Stage] = {}
     for table, one in enumerate(declared):
         stage = Stage(table)
-        stage.name, stage.doc, stage.next, stage.backwards = one.name, one.doc, one.next, one.backwards
+        stage.name, stage.doc = one.name, one.doc
+        stage.next, stage.backwards, stage.asks = one.next, one.backwards, one.asks
         ranked = {name: PRIORITY_STEP * (len(one.priorities) - rank) for rank, name in enumerate(one.priorities)}
         stage.priorities = {**ranked, MISS: 0}
         if one.name in stages:
@@ -73,7 +73,7 @@ def number(declared: Iterable[Declared]) -> dict[str, Stage]:
 
 
 def _check_next(stage: Stage, stages: dict[str, Stage]) -> None:
-    for name in (*stage.next, *stage.backwards):
+    for name in (*stage.next, *stage.backwards, *stage.asks):
         if name not in stages:
             raise PipelineError(f"stage {stage.name} goes on to {name}, which is not declared")
     for name in stage.next:

@@ -1,8 +1,8 @@
 """The stages, in table order. Add one here, and flows for it in one feature file of `compile`.
 
 LS in : ADMIT · ARP_REQUEST · LOOKUP · DECIDE ─────────────► TO_TUNNEL · ENCAP ═══► (other host: ADMIT)
-LS out: LOOPBACK · DELIVER ◄──(here, or from a tunnel)            ▲
-           │ router port                                         │ (a port that moved away)
+LS out: LOOPBACK · DELIVER ◄── (here, or from a tunnel)
+           │ router port  └─ (a port that moved away: once more LOOKUP)
 LR in : ANSWER · TTL · ROUTE
 LR out: NEXT_HOP · RESOLVED · ROUTER_FORWARD ──(resubmit)──► ARP_REQUEST of the next switch
 shared: ADDRESS (datapath, ip → MAC; only ever resubmitted to), ARP_ANSWER, DROP (counts by reason)
@@ -11,6 +11,8 @@ shared: ADDRESS (datapath, ip → MAC; only ever resubmitted to), ARP_ANSWER, DR
 from __future__ import annotations
 
 from retia.pipeline.stage import Declared, Stage, number
+
+ROUTES = tuple(f"{kind}-{length}" for length in range(32, -1, -1) for kind in ("connected", "static"))
 
 STAGES: dict[str, Stage] = number(
     [
@@ -23,13 +25,14 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "ARP_REQUEST",
             "ARP requests ask the address table; everything else goes on.",
-            priorities=("request", "arp"),
+            priorities=("request",),
+            asks=("ADDRESS",),
             next=("ARP_ANSWER", "LOOKUP", "DROP"),
         ),
         Declared(
             "ARP_ANSWER",
             "Turns an ARP request with a known target into its reply, back to the asker.",
-            priorities=("known",),
+            priorities=("unknown",),
             next=("LOOPBACK", "DROP"),
         ),
         Declared(
@@ -53,8 +56,9 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "DELIVER",
             "Port key to interface, or into the router the port leads to.",
-            priorities=("port",),
-            next=("ANSWER", "TO_TUNNEL", "DROP"),
+            priorities=("port", "moved"),
+            next=("ANSWER", "DROP"),
+            backwards=("LOOKUP",),
         ),
         Declared(
             "ANSWER",
@@ -63,14 +67,21 @@ STAGES: dict[str, Stage] = number(
             next=("TTL", "DROP"),
         ),
         Declared(
-            "TTL", "Expired packets are dropped, others lose one hop.", priorities=("expired",), next=("ROUTE", "DROP")
+            "TTL",
+            "Expired packets are dropped, others lose one hop.",
+            priorities=("expired", "ip"),
+            next=("ROUTE", "DROP"),
         ),
         Declared(
             "ROUTE",
-            "Longest prefix to router port and next hop. Priorities: see `compile.routing`.",
+            "Longest prefix to router port and next hop; a connected prefix before a static one.",
+            priorities=(
+                "never",
+                *(f"{kind}-{length}" for length in range(32, -1, -1) for kind in ("connected", "static")),
+            ),
             next=("NEXT_HOP", "DROP"),
         ),
-        Declared("NEXT_HOP", "Asks the address table for the next hop's MAC.", next=("RESOLVED",)),
+        Declared("NEXT_HOP", "Asks the address table for the next hop's MAC.", next=("RESOLVED",), asks=("ADDRESS",)),
         Declared(
             "RESOLVED",
             "A known next hop becomes the destination MAC.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from retia.flows.flow import Flow, FlowKey
@@ -49,9 +49,13 @@ class Switch(Protocol):
     async def warm(self, peers: set[str]) -> None:
         """Keep the underlay neighbours of these tunnel addresses resolved; returns when they are, or soon."""
 
-    connected: bool
-    refused: dict[FlowKey, Refusal]
+    @property
+    def connected(self) -> bool:
+        """Whether every desired flow that the switch takes is in it."""
+
+    @property
+    def refused(self) -> dict[FlowKey, Refusal]:
+        """The flows it does not take."""
 
 
 Reporter = Callable[[SwitchEvent], None]
-Sleep = Callable[[float], Awaitable[None]]

@@ -1,0 +1,41 @@
+"""What commands share: the store they talk to, the view they read, and how their coroutines run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from retia.cli.output import Form
+from retia.config import Settings
+from retia.daemons.agent import access
+from retia.store import schema
+from retia.store.contract import Store
+from retia.store.etcd import EtcdStore
+
+T = TypeVar("T")
+
+Output = Annotated[Form, typer.Option("-o", "--output", help="table for people, json or yaml for programs.")]
+Project = Annotated[str, typer.Option("--project", help="Project that names are looked up in.")]
+Wait = Annotated[
+    float | None,
+    typer.Option("--wait", help="Wait this many seconds until every live host's switch has it.", show_default=False),
+]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+@contextlib.asynccontextmanager
+async def store_of(settings: Settings) -> AsyncIterator[Store]:
+    """The store, its schema checked. Raises InvalidInput without an endpoint, StoreAway, Unsupported."""
+    store = EtcdStore(access(settings))
+    try:
+        await schema.check(store)
+        yield store
+    finally:
+        await store.close()

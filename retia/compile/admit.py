@@ -1,0 +1,67 @@
+"""ADMIT: which port a packet came by. A local port gives it its datapath, a tunnel brings it along."""
+
+from __future__ import annotations
+
+from retia.compile.facts import SwitchFact, ThisHost, TunnelPort
+from retia.compile.outputs import FlowRow
+from retia.compile.presence import Here, Reach, Working
+from retia.compile.reasons import Reason, drop
+from retia.flows.actions import Actions, Goto, Load, Move
+from retia.flows.match import ANYTHING
+from retia.pipeline.fields import (
+    DATAPATH,
+    DESTINATION_PORT,
+    FLAGS,
+    SOURCE_PORT,
+    TUNNEL_DESTINATION_PORT,
+    TUNNEL_FLAGS,
+    TUNNEL_KEY,
+    TUNNEL_SOURCE_PORT,
+    Shape,
+)
+from retia.pipeline.stages import ADMIT, ARP_REQUEST, LOOPBACK_JUDGE
+from retia.rules import Rule, fn, rule
+
+came_by = fn(Shape("in_port"))
+came_tunnelled = fn(Shape("in_port", "tun_id"))
+
+UNPACK: Actions = (
+    Move(TUNNEL_KEY, DATAPATH),
+    Move(TUNNEL_SOURCE_PORT, SOURCE_PORT),
+    Move(TUNNEL_DESTINATION_PORT, DESTINATION_PORT),
+    Move(TUNNEL_FLAGS, FLAGS),
+    Goto(LOOPBACK_JUDGE),
+)
+
+
+@fn
+def enter(datapath: int, port: int) -> Actions:
+    return (Load(DATAPATH, datapath), Load(SOURCE_PORT, port), Goto(ARP_REQUEST))
+
+
+@rule
+def admit_port(p: str, o: int, d: int, k: int) -> Rule:
+    "What comes by a port that is here enters the port's switch."
+    return FlowRow(ADMIT, ADMIT.priority("local"), came_by(o), enter(d, k), p) <= [
+        Here(p, o),
+        Working(p, datapath=d, key=k),
+    ]
+
+
+@rule
+def admit_tunnel(s: str, d: int, o: int) -> Rule:
+    "What comes by the tunnel with the key of a reached switch was looked up at its source: it goes to its port."
+    return FlowRow(ADMIT, ADMIT.priority("tunnel"), came_tunnelled(o, d), UNPACK, s) <= [
+        Reach(s),
+        SwitchFact(s, key=d),
+        TunnelPort(o),
+    ]
+
+
+@rule
+def admit_nothing_else(h: str) -> Rule:
+    "What comes by anything else is dropped."
+    return FlowRow(ADMIT, ADMIT.priority("miss"), ANYTHING, drop(Reason.UNKNOWN_PORT), h) <= [ThisHost(h)]
+
+
+RULES = [admit_port, admit_tunnel, admit_nothing_else]

@@ -1,0 +1,139 @@
+"""Why a flow is there, and whether two ports can talk: answers that end at the user's objects. Pure, on demand.
+
+`why_flow` starts from a line of `ovs-ofctl dump-flows` or a cookie and ends at what was declared; `why_pair`
+follows the way from one port to another and back over the facts, and names the first thing that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from retia.compile.compiler import Compiler
+from retia.compile.cookies import is_for, rule_of
+from retia.compile.outputs import FlowRow
+from retia.errors import InvalidInput, NotFound
+from retia.flows.flow import Flow, FlowKey
+from retia.flows.text import parse_flow, show_actions, show_match
+from retia.model.kinds import Object
+from retia.model.state import State
+from retia.rules import Explanation
+
+Things = Mapping[tuple[str, str], Object | State]
+"""What the store holds, by (kind, id): `store.sync.Sync.view`."""
+
+
+class FlowStory(NamedTuple):
+    """A flow of this host, the rule that made it, the object it is for, and the derivation."""
+
+    stage: str
+    match: str
+    actions: str
+    rule: str
+    doc: str
+    origin: str
+    tree: Explanation
+    text: str
+
+
+class Labels:
+    """Names of objects by id, as people write them: `port web/web1 (document demo)`."""
+
+    def __init__(self, things: Things) -> None:
+        self._things = things
+        self._by_id = {thing.id: thing for thing in things.values() if isinstance(thing, Object)}
+
+    def label(self, identifier: str) -> str:
+        thing = self._by_id.get(identifier)
+        return f"{thing.kind} {self.path(thing)}" if thing is not None else identifier
+
+    def full(self, identifier: str) -> str:
+        thing = self._by_id.get(identifier)
+        if thing is None:
+            return f"host {identifier}" if identifier else "nothing"
+        return self.label(identifier) + (f" (document {thing.document})" if thing.document else " (made by hand)")
+
+    def path(self, thing: Object) -> str:
+        """The name with its parent's, and the project unless it is the default one."""
+        parent = self._by_id.get(getattr(thing, thing.parent, "")) if thing.parent else None
+        return f"{self.path(parent)}/{thing.name}" if parent is not None else thing.name
+
+    def rewrite_ids(self, text: str) -> str:
+        """Problems with names in place of ids."""
+        return " ".join(
+            self.label(word.rstrip(",")) if word.rstrip(",") in self._by_id else word for word in text.split()
+        )
+
+    def rewrite(self, text: str) -> str:
+        """Explanations with names in place of ids."""
+        for word in set(_words(text)):
+            if word in self._by_id:
+                text = text.replace(repr(word), self.label(word))
+        return text
+
+
+def _words(text: str) -> Iterable[str]:
+    return (part for part in text.split("'") if part)
+
+
+def why_flow(compiler: Compiler, things: Things, asked: str) -> FlowStory:
+    """`asked`: a line of dump-flows, or a cookie as 0x... Raises InvalidInput or NotFound."""
+    row = _find(compiler, asked)
+    tree = compiler.program.why(row)
+    if tree is None:
+        raise NotFound(
+            "no rule wants this flow any more", where=asked.strip(), advice="ask again for the current flows"
+        )
+    labels = Labels(things)
+    doc = tree.doc
+    text = "\n".join(
+        [
+            f"{row.stage}: {show_match(row.match) or 'everything'} => {show_actions(row.actions)}",
+            f"for {labels.full(row.origin)}, by rule {row.rule}: {doc}",
+            "",
+            labels.rewrite(_shorter(tree)),
+        ]
+    )
+    story = (str(row.stage), show_match(row.match), show_actions(row.actions), row.rule, doc, labels.full(row.origin))
+    return FlowStory(*story, tree, text)
+
+
+def _shorter(tree: Explanation) -> str:
+    """The derivation without the flow itself, whose match and actions stand above it."""
+    return "\n".join(f"because {child}" for child in tree.children)
+
+
+def _find(compiler: Compiler, asked: str) -> FlowRow:
+    text = asked.strip()
+    if "actions=" in text:
+        flow = parse_flow(text).flow
+        row = compiler.program.lookup(FlowRow, *flow.key)
+        if row is not None:
+            return row
+        return _by_cookie(compiler, flow.cookie, flow.key)
+    try:
+        return _by_cookie(compiler, int(text.removeprefix("cookie=").rstrip(","), 0), None)
+    except ValueError:
+        advice = "give a line of `ovs-ofctl dump-flows`, a cookie (0x...), or two ports (SWITCH/PORT SWITCH/PORT)"
+        raise InvalidInput(f"{text!r} is no flow and no cookie", advice=advice) from None
+
+
+def _by_cookie(compiler: Compiler, cookie: int, key: FlowKey | None) -> FlowRow:
+    rule = rule_of(cookie)
+    found = [
+        row
+        for row in (compiler.program.rows(FlowRow) if rule else ())
+        if row.rule == rule and is_for(cookie, row.origin) and (key is None or int(row.stage) == key.table)
+    ]
+    if not found:
+        advice = "it may be older than this agent, or another program's: the agent removes those it did not make"
+        raise NotFound(f"no rule made a flow with cookie {cookie:#x}", advice=advice)
+    return found[0]
+
+
+def rule_and_origin(compiler: Compiler, labels: Labels, flow: Flow) -> tuple[str, str]:
+    """What a list of flows says of each: its rule, and the object it is for."""
+    row = compiler.program.by_key(FlowRow).get(flow.key)
+    if row is not None:
+        return row[5], labels.label(row[4])
+    return rule_of(flow.cookie) or "(foreign)", ""

@@ -1,0 +1,42 @@
+"""Why a packet was dropped: declared once, counted by one flow each in the DROP stage, shown by `retia flows`."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from retia.flows.actions import Actions, Goto, Load
+from retia.pipeline.fields import REASON
+from retia.pipeline.stages import DROP
+
+
+class Reason(IntEnum):
+    """`doc` is the sentence people read."""
+
+    doc: str
+
+    def __new__(cls, number: int, doc: str) -> Reason:
+        made = int.__new__(cls, number)
+        made._value_ = number
+        made.doc = doc
+        return made
+
+    @property
+    def label(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+    UNKNOWN_PORT = 1, "It came by a port that is bound here to nothing, or by a tunnel with an unknown key."
+    ARP_UNKNOWN = 2, "It asked for the MAC of an address that no port of the switch has."
+    UNKNOWN_MAC = 3, "No port of the switch that lives anywhere has its destination MAC."
+    MULTICAST = 4, "Broadcast and multicast are not delivered inside a switch."
+    NO_SUCH_PORT = 5, "Its destination port is not here any more, nor known to be elsewhere."
+    HOST_UNKNOWN = 6, "Its destination lives on a host that has no tunnel address."
+    ROUTER_REFUSES = 7, "It was for a router's own address, and routers only answer pings."
+    NOT_IP = 8, "Routers carry IPv4 only."
+    TTL_EXPIRED = 9, "Its time to live ended at a router."
+    NO_ROUTE = 10, "The router has no route to its destination."
+    NOT_ROUTABLE = 11, "Its destination is a multicast, loopback or broadcast address."
+    NO_NEIGHBOUR = 12, "No port that lives anywhere has the address of the next hop."
+
+
+def drop(reason: Reason) -> Actions:
+    return (Load(REASON, int(reason)), Goto(DROP))

@@ -1,0 +1,355 @@
+"""Routers, on the host the packet comes from: answer, TTL, longest prefix, next hop, and into the next switch.
+
+Of equal prefixes a connected one counts before static ones, of those the lowest metric, then the lowest next hop;
+when the winner goes, the next one takes over. RFC 1812 sections 5.2-5.3.
+"""
+
+from __future__ import annotations
+
+from retia.compile.facts import NeverRouted, RouteFact, RouterAddress, RouterFact, RouterPortFact, SwitchFact, ThisHost
+from retia.compile.outputs import FlowRow
+from retia.compile.presence import Link, Reach
+from retia.compile.reasons import Reason, drop
+from retia.flows.actions import Actions, DecTtl, Goto, Load, Move, Resubmit
+from retia.flows.fields import ICMP, IPV4, whole
+from retia.flows.match import ANYTHING, Match
+from retia.pipeline.fields import (
+    DATAPATH,
+    DESTINATION,
+    LOOPBACK,
+    NEIGHBOUR_DATAPATH,
+    NEIGHBOUR_IP4,
+    NEIGHBOUR_MAC,
+    SOURCE_PORT,
+    Shape,
+    when,
+)
+from retia.pipeline.stages import (
+    ADDRESS,
+    ANSWER,
+    ARP_REQUEST,
+    NEXT_HOP,
+    RESOLVED,
+    ROUTE,
+    ROUTER_FORWARD,
+    TTL,
+)
+from retia.rules import COL, Relation, Rule, fn, lowest, rule
+from retia.values import Cidr, Ip, Mac
+
+ECHO_REQUEST = 8
+START_TTL = 255
+
+PING_ANSWER: Actions = (
+    Move(whole("ip_dst"), NEIGHBOUR_IP4),
+    Move(whole("ip_src"), whole("ip_dst")),
+    Move(NEIGHBOUR_IP4, whole("ip_src")),
+    Load(whole("icmp_type"), 0),
+    Load(whole("nw_ttl"), START_TTL),
+    Goto(TTL),
+)
+
+for_port = fn(Shape("datapath", "destination_port"))
+
+
+class Connected(Relation):
+    "A prefix that a working router port is in."
+
+    router: str = COL
+    port: str = COL
+    prefix: Ip = COL
+    length: int = COL
+
+
+class ActiveRoute(Relation):
+    "A static route whose next hop is in a connected prefix, and the port it leaves by."
+
+    route: str = COL
+    router: str = COL
+    prefix: Ip = COL
+    length: int = COL
+    metric: int = COL
+    next_hop: Ip = COL
+    port: str = COL
+
+
+class BestMetric(Relation):
+    "The lowest metric of the active routes to a prefix."
+
+    router: str = COL
+    prefix: Ip = COL
+    length: int = COL
+    metric: int = COL
+
+
+class BestHop(Relation):
+    "The lowest next hop among those of the lowest metric."
+
+    router: str = COL
+    prefix: Ip = COL
+    length: int = COL
+    next_hop: Ip = COL
+
+
+class Active(Relation):
+    "A router that a reached switch leads into."
+
+    router: str = COL
+    key: int = COL
+
+
+@fn
+def network(address: Ip, length: int) -> Ip:
+    return Cidr(address, length).first
+
+
+@fn
+def within(address: Ip, prefix: Ip, length: int) -> bool:
+    return address in Cidr(prefix, length)
+
+
+@fn
+def ping_to(router: int, address: Ip) -> Match:
+    return when(datapath=router, eth_type=IPV4, nw_proto=ICMP, ip_dst=address, icmp_type=ECHO_REQUEST, icmp_code=0)
+
+
+@fn
+def packet_to(router: int, address: Ip) -> Match:
+    return when(datapath=router, eth_type=IPV4, ip_dst=address)
+
+
+@fn
+def anywhere(prefix: Ip, length: int) -> Match:
+    return when(eth_type=IPV4, ip_dst=(prefix, Cidr(prefix, length).mask))
+
+
+@fn
+def towards(router: int, prefix: Ip, length: int) -> Match:
+    return when(datapath=router, eth_type=IPV4, ip_dst=(prefix, Cidr(prefix, length).mask))
+
+
+@fn
+def route_priority(kind: str, length: int) -> int:
+    return ROUTE.priority(f"{kind}-{length}")
+
+
+@fn
+def to_connected(port: int, mac: Mac, switch: int) -> Actions:
+    """The next hop is the destination itself."""
+    return _leave(port, mac, switch, Move(whole("ip_dst"), NEIGHBOUR_IP4))
+
+
+@fn
+def to_hop(port: int, mac: Mac, switch: int, next_hop: Ip) -> Actions:
+    return _leave(port, mac, switch, Load(NEIGHBOUR_IP4, next_hop))
+
+
+def _leave(port: int, mac: Mac, switch: int, hop: Load | Move) -> Actions:
+    return (
+        Load(DESTINATION, port),
+        Load(whole("eth_src"), mac),
+        Load(NEIGHBOUR_DATAPATH, switch),
+        hop,
+        Load(NEIGHBOUR_MAC, 0),
+        Goto(NEXT_HOP),
+    )
+
+
+@fn
+def into_switch(switch: int, port: int) -> Actions:
+    """A routed packet may well leave by the port it came by: it has other MACs now."""
+    return (
+        Load(DATAPATH, switch),
+        Load(SOURCE_PORT, port),
+        Load(DESTINATION, 0),
+        Load(LOOPBACK, 1),
+        Resubmit(ARP_REQUEST),
+    )
+
+
+@rule
+def active(r: str, s: str, e: int) -> Rule:
+    "A router counts here when a reached switch leads into it."
+    return Active(r, e) <= [Reach(s), Link(router=r, switch=s), RouterFact(r, key=e)]
+
+
+@rule
+def answer_ping(r: str, e: int, x: str, a: Ip) -> Rule:
+    "A router answers pings to its addresses."
+    return FlowRow(ANSWER, ANSWER.priority("ping"), ping_to(e, a), PING_ANSWER, x) <= [
+        Active(r, e),
+        Link(x, r),
+        RouterAddress(x, a),
+    ]
+
+
+@rule
+def refuse_rest(r: str, e: int, x: str, a: Ip) -> Rule:
+    "Other packets to them are dropped."
+    return FlowRow(ANSWER, ANSWER.priority("own"), packet_to(e, a), drop(Reason.ROUTER_REFUSES), x) <= [
+        Active(r, e),
+        Link(x, r),
+        RouterAddress(x, a),
+    ]
+
+
+@rule
+def carry_ip(h: str) -> Rule:
+    "What is IPv4 and not for the router goes through it."
+    return FlowRow(ANSWER, ANSWER.priority("ip"), when(eth_type=IPV4), (Goto(TTL),), h) <= [ThisHost(h)]
+
+
+@rule
+def carry_nothing_else(h: str) -> Rule:
+    "What is not IPv4 does not."
+    return FlowRow(ANSWER, ANSWER.priority("miss"), ANYTHING, drop(Reason.NOT_IP), h) <= [ThisHost(h)]
+
+
+@rule
+def expire_at_one(h: str) -> Rule:
+    "A packet with a TTL of 1 ends here."
+    wanted = when(eth_type=IPV4, nw_ttl=1)
+    return FlowRow(TTL, TTL.priority("expired"), wanted, drop(Reason.TTL_EXPIRED), h) <= [ThisHost(h)]
+
+
+@rule
+def expire_at_zero(h: str) -> Rule:
+    "One with a TTL of 0 should never have come."
+    wanted = when(eth_type=IPV4, nw_ttl=0)
+    return FlowRow(TTL, TTL.priority("expired"), wanted, drop(Reason.TTL_EXPIRED), h) <= [ThisHost(h)]
+
+
+@rule
+def one_hop(h: str) -> Rule:
+    "Others lose one hop."
+    return FlowRow(TTL, TTL.priority("ip"), when(eth_type=IPV4), (DecTtl(), Goto(ROUTE)), h) <= [ThisHost(h)]
+
+
+@rule
+def route_never(h: str, a: Ip, n: int) -> Rule:
+    "Multicast, loopback and broadcast addresses are not routed."
+    return FlowRow(ROUTE, ROUTE.priority("never"), anywhere(a, n), drop(Reason.NOT_ROUTABLE), h) <= [
+        ThisHost(h),
+        NeverRouted(a, n),
+    ]
+
+
+@rule
+def connected(r: str, x: str, a: Ip, n: int) -> Rule:
+    "A router is connected to the prefixes of its working ports."
+    return Connected(r, x, network(a, n), n) <= [Link(x, r), RouterAddress(x, a, n)]
+
+
+@rule
+def route_connected(r: str, e: int, x: str, a: Ip, n: int, k: int, m: Mac, s: str, d: int) -> Rule:
+    "A destination in a connected prefix is its own next hop."
+    return FlowRow(ROUTE, route_priority("connected", n), towards(e, a, n), to_connected(k, m, d), x) <= [
+        Active(r, e),
+        Connected(r, x, a, n),
+        RouterPortFact(x, r, s, k, mac=m),
+        SwitchFact(s, key=d),
+    ]
+
+
+@rule
+def active_route(i: str, r: str, p: Ip, n: int, k: int, g: Ip, x: str, a: Ip, c: int) -> Rule:
+    "A static route works when its next hop is in a connected prefix of its router."
+    return ActiveRoute(i, r, p, n, k, g, x) <= [RouteFact(i, r, p, n, g, k), Connected(r, x, a, c), within(g, a, c)]
+
+
+@rule
+def best_metric(r: str, p: Ip, n: int, k: int) -> Rule:
+    "Of the routes to a prefix the lowest metric counts."
+    return BestMetric(r, p, n, lowest(k)) <= [ActiveRoute(router=r, prefix=p, length=n, metric=k)]
+
+
+@rule
+def best_hop(r: str, p: Ip, n: int, k: int, g: Ip) -> Rule:
+    "Of those the lowest next hop."
+    return BestHop(r, p, n, lowest(g)) <= [
+        BestMetric(r, p, n, k),
+        ActiveRoute(router=r, prefix=p, length=n, metric=k, next_hop=g),
+    ]
+
+
+@rule
+def route_static(r: str, e: int, p: Ip, n: int, k: int, g: Ip, i: str, x: str, o: int, m: Mac, s: str, d: int) -> Rule:
+    "A destination in a static route's prefix goes to its next hop."
+    return FlowRow(ROUTE, route_priority("static", n), towards(e, p, n), to_hop(o, m, d, g), i) <= [
+        Active(r, e),
+        BestHop(r, p, n, g),
+        BestMetric(r, p, n, k),
+        ActiveRoute(i, r, p, n, k, g, x),
+        RouterPortFact(x, r, s, o, mac=m),
+        SwitchFact(s, key=d),
+    ]
+
+
+@rule
+def route_nowhere(h: str) -> Rule:
+    "Without a route a packet is dropped."
+    return FlowRow(ROUTE, ROUTE.priority("miss"), ANYTHING, drop(Reason.NO_ROUTE), h) <= [ThisHost(h)]
+
+
+@rule
+def ask_next_hop(h: str) -> Rule:
+    "The next hop's MAC comes from the address table."
+    actions: Actions = (Resubmit(ADDRESS), Goto(RESOLVED))
+    return FlowRow(NEXT_HOP, NEXT_HOP.priority("miss"), ANYTHING, actions, h) <= [ThisHost(h)]
+
+
+@rule
+def unresolved(h: str) -> Rule:
+    "A next hop that is not there ends the way."
+    wanted = when(neighbour_mac=0)
+    return FlowRow(RESOLVED, RESOLVED.priority("unknown"), wanted, drop(Reason.NO_NEIGHBOUR), h) <= [ThisHost(h)]
+
+
+@rule
+def resolved(h: str) -> Rule:
+    "Else its MAC becomes the destination."
+    actions: Actions = (Move(NEIGHBOUR_MAC, whole("eth_dst")), Goto(ROUTER_FORWARD))
+    return FlowRow(RESOLVED, RESOLVED.priority("miss"), ANYTHING, actions, h) <= [ThisHost(h)]
+
+
+@rule
+def forward(r: str, e: int, x: str, s: str, k: int, w: int, d: int) -> Rule:
+    "Out of the router port, the packet enters its switch as from that port."
+    return FlowRow(ROUTER_FORWARD, ROUTER_FORWARD.priority("port"), for_port(e, k), into_switch(d, w), x) <= [
+        Active(r, e),
+        Link(x, r, s),
+        RouterPortFact(x, r, s, k, w),
+        SwitchFact(s, key=d),
+    ]
+
+
+@rule
+def forward_nowhere(h: str) -> Rule:
+    "A router port that is gone leads nowhere."
+    actions = drop(Reason.NO_SUCH_PORT)
+    return FlowRow(ROUTER_FORWARD, ROUTER_FORWARD.priority("miss"), ANYTHING, actions, h) <= [ThisHost(h)]
+
+
+RULES = [
+    active,
+    answer_ping,
+    refuse_rest,
+    carry_ip,
+    carry_nothing_else,
+    expire_at_one,
+    expire_at_zero,
+    one_hop,
+    route_never,
+    connected,
+    route_connected,
+    active_route,
+    best_metric,
+    best_hop,
+    route_static,
+    route_nowhere,
+    ask_next_hop,
+    unresolved,
+    resolved,
+    forward,
+    forward_nowhere,
+]

@@ -1,0 +1,1 @@
+"""Retia's processes: wiring one can read on a screen, and the control socket people ask a process through."""

@@ -1,0 +1,112 @@
+"""`retia agent`: the wiring of the process that keeps one host's switch true.
+
+    etcd ─► Sync ──────┐                         ┌─► OvsSwitch ─► Open vSwitch
+                       ├─► Loop ─► Compiler ─────┤
+    Open vSwitch ──────┘                         └─► Duties ─► HostAgent ─► etcd (bindings, problems, barriers)
+
+Every task has a name and one parent. A bug ends the process; the world being away does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+
+from retia import __version__
+from retia.compile.compiler import Compiler
+from retia.config import Settings
+from retia.daemons import control
+from retia.daemons.duties import Duties
+from retia.daemons.loop import Loop
+from retia.daemons.questions import Questions
+from retia.errors import InvalidInput
+from retia.log import logger
+from retia.store import schema
+from retia.store.etcd import Access, EtcdStore
+from retia.store.host import HostAgent, register
+from retia.store.sync import Sync
+from retia.switch.bridge import Wanted
+from retia.switch.ovs import OvsSwitch, Place
+from retia.values import Ip
+
+log = logger("agent")
+
+
+async def run(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT. Raises what makes a start impossible: StoreAway, SwitchAway, Unsupported, NotAllowed."""
+    store = EtcdStore(access(settings))
+    switch = OvsSwitch(Place(Path(settings.ovs_run_dir), Wanted(settings.bridge, settings.datapath)))
+    await schema.check(store)
+    await switch.check()
+    state = await register(store, settings.host_name, _tunnel_address(settings), __version__)
+    log.info("registered", host=state.host, key=state.key, tunnel=str(state.tunnel))
+
+    sync = Sync(store)
+    compiler = Compiler(state.host)
+    host = HostAgent(store, state.host, settings.lease_seconds)
+    duties = Duties(store, host, compiler, switch)
+    loop = Loop(compiler, switch, duties)
+    duties.records = sync.problems
+    questions = Questions(loop, compiler, switch, sync, duties)
+    server = await control.serve(settings.control_socket, questions.answers)
+
+    async def follow() -> None:
+        async for delta in sync.deltas():
+            duties.records = sync.problems
+            loop.inbox.put_nowait(delta)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(follow(), name="store"),
+                tasks.create_task(switch.run(loop.inbox.put_nowait), name="switch"),
+                tasks.create_task(loop.run(), name="loop"),
+                tasks.create_task(duties.run(), name="duties"),
+                tasks.create_task(host.run(), name="lease"),
+            ]
+            _on_signals(running)
+    except* asyncio.CancelledError:
+        pass
+    finally:
+        server.close()
+        settings.control_socket.unlink(missing_ok=True)
+        await store.close()
+        log.info("stopped")
+
+
+def access(settings: Settings) -> Access:
+    return Access(
+        settings.etcd,
+        settings.etcd_user,
+        settings.etcd_password,
+        settings.etcd_ca,
+        settings.etcd_cert,
+        settings.etcd_key,
+    )
+
+
+def _tunnel_address(settings: Settings) -> Ip:
+    if not settings.tunnel_address:
+        raise InvalidInput(
+            "no tunnel address is given",
+            where="tunnel_address",
+            advice="set --tunnel-address to this host's address in the network that joins the hosts",
+        )
+    address = Ip.parse(settings.tunnel_address)
+    if address.family != 4:
+        raise InvalidInput(
+            "tunnels over IPv6 are not carried yet", where="tunnel_address", advice="give an IPv4 address"
+        )
+    return address
+
+
+def _on_signals(tasks: list[asyncio.Task[None]]) -> None:
+    def stop() -> None:
+        for task in tasks:
+            task.cancel()
+
+    with contextlib.suppress(NotImplementedError):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop)

@@ -1,0 +1,134 @@
+"""What an agent owes the store: bindings claimed and released, problems named once, barriers answered.
+
+Done beside the loop, so that a store which is away never holds up a flow. Each duty compares what should be with
+what the store has, so it may be tried again at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Iterable, Mapping
+
+from retia.compile.compiler import Compiler, FlowDelta, RecordChange
+from retia.errors import Problem, Retry
+from retia.log import logger
+from retia.model.state import Alive, Barrier, Binding, HostProblem
+from retia.store import barrier
+from retia.store.contract import Store
+from retia.store.host import HostAgent
+from retia.switch.contract import Switch
+
+AGAIN = 0.3
+MOST_PROBLEMS = 100
+
+log = logger("duties")
+
+
+class Duties:
+    """`note` is called by the loop after every batch; `run` does what is due."""
+
+    def __init__(self, store: Store, host: HostAgent, compiler: Compiler, switch: Switch) -> None:
+        self._store, self._host, self._compiler, self._switch = store, host, compiler, switch
+        self._due = asyncio.Event()
+        self._held: dict[str, Binding] = {}
+        self._others: dict[str, str] = {}
+        self._barriers: list[tuple[Barrier, int]] = []
+        self._ready = False
+        self.records: Mapping[str, Problem] = {}
+
+    def note(
+        self,
+        changes: Iterable[RecordChange],
+        delta: FlowDelta,
+        barriers: Iterable[Barrier],
+        revision: int,
+        ready: bool,
+    ) -> None:
+        """What changed. `ready`: interfaces and records are all known, so that what is not there may be released."""
+        due = delta.claims or delta.troubles or ready != self._ready or bool(self._switch.refused)
+        self._ready = ready
+        for old, new in changes:
+            due |= self._note_one(old, new)
+        for one in barriers:
+            self._barriers.append((one, revision))
+            due = True
+        if due:
+            self._due.set()
+
+    def _note_one(self, old: object, new: object) -> bool:
+        if isinstance(old or new, Alive):
+            return new is None and bool(self._others)
+        binding = new or old
+        if not isinstance(binding, Binding):
+            return False
+        self._held.pop(binding.port, None)
+        self._others.pop(binding.port, None)
+        if isinstance(new, Binding):
+            if new.host == self._compiler.host:
+                self._held[new.port] = new
+            else:
+                self._others[new.port] = new.host
+                self._others = {p: h for p, h in self._others.items() if p in self._claims}
+        return binding.port in self._claims or binding.port in self._held
+
+    @property
+    def _claims(self) -> dict[str, str]:
+        return self._compiler.claims
+
+    async def run(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                await self._do_all()
+            except Retry as error:
+                log.warning("store away", error=error.what)
+                await asyncio.sleep(AGAIN)
+                self._due.set()
+
+    async def _do_all(self) -> None:
+        if self._ready:
+            await self._bind()
+        await self._answer()
+        await self._host.report({problem.about: problem for problem in self.problems()[:MOST_PROBLEMS]})
+
+    async def _bind(self) -> None:
+        claims = self._claims
+        for port in [port for port in self._held if port not in claims]:
+            await self._host.release(port)
+            self._held.pop(port, None)
+        for port, interface in claims.items():
+            held = self._held.get(port)
+            if held is None or held.interface != interface:
+                binding = await self._host.claim(port, interface)
+                if binding.host == self._compiler.host:
+                    self._held[port] = binding
+                else:
+                    self._others[port] = binding.host
+
+    async def _answer(self) -> None:
+        """Only when the switch has everything; the loop is past the barrier's revision by then."""
+        while self._barriers and self._ready and self._switch.connected:
+            asked, revision = self._barriers[0]
+            said = tuple(str(refusal.error) for refusal in self._switch.refused.values())
+            await barrier.answer(self._store, asked, self._compiler.host, revision, said)
+            self._barriers.pop(0)
+        if self._barriers:
+            asyncio.get_running_loop().call_later(AGAIN, self._due.set)
+
+    def problems(self) -> list[HostProblem]:
+        """Everything this host finds wrong now."""
+        host = self._compiler.host
+        found = [
+            HostProblem(host=host, about=one.about, what=one.what, where=one.where, advice=one.advice)
+            for one in self._compiler.troubles
+        ]
+        for key, refusal in self._switch.refused.items():
+            about = f"refused-{key.table}-{zlib.crc32(repr(key).encode()):08x}"
+            advice = "this is a fault of Retia or of its Open vSwitch: please report it"
+            found.append(HostProblem(host=host, about=about, what=refusal.error.what, advice=advice))
+        for record, problem in self.records.items():
+            about = "record-" + record.strip("/").replace("/", ".")
+            found.append(HostProblem(host=host, about=about, what=problem.what, where=record, advice=problem.advice))
+        return found

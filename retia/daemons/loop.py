@@ -1,0 +1,96 @@
+"""The agent's one ordered queue: what the store and the switch say goes in, flows and duties come out.
+
+    sync.deltas ───┐                  ┌─► switch.start / apply ─► refusals
+                   ├─► inbox ─► compile
+    switch events ─┘                  └─► duties: claims, releases, problems, barrier answers (`duties`)
+
+Whatever waits in the inbox is taken as one batch. Nothing is sent to the switch before both the store's first
+snapshot and the first list of interfaces are known, so that nothing right is ever removed at a start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from retia.compile.compiler import Compiler, FlowDelta
+from retia.daemons.duties import Duties
+from retia.log import logger
+from retia.model.local import InterfaceChange
+from retia.model.state import Barrier
+from retia.store.sync import Delta
+from retia.switch.bridge import TUNNEL_PORT
+from retia.switch.bundle import Refusal
+from retia.switch.contract import Connected, Disconnected, InterfacesChanged, Switch, SwitchEvent
+
+Input = Delta | SwitchEvent
+
+log = logger("agent")
+
+
+class Loop:
+    def __init__(self, compiler: Compiler, switch: Switch, duties: Duties) -> None:
+        self._compiler, self._switch, self._duties = compiler, switch, duties
+        self.inbox: asyncio.Queue[Input] = asyncio.Queue()
+        self.revision = 0
+        self.started = False
+        self._known_records = self._known_interfaces = False
+
+    async def run(self) -> None:
+        while True:
+            batch = [await self.inbox.get()]
+            while not self.inbox.empty():
+                batch.append(self.inbox.get_nowait())
+            await self.take(batch)
+
+    async def take(self, batch: Iterable[Input]) -> None:
+        """Everything that one batch means, in order: flows first, then what is said about them."""
+        deltas = [one for one in batch if isinstance(one, Delta)]
+        reports = [one for one in batch if isinstance(one, InterfacesChanged)]
+        for event in batch:
+            if isinstance(event, Disconnected):
+                log.warning("switch away", part=event.what)
+            elif isinstance(event, Connected):
+                self._name_refusals(event.refusals)
+        start = time.perf_counter()
+        delta = self._compile(deltas, [change for report in reports for change in report.changes])
+        self._known_records |= bool(deltas)
+        self._known_interfaces |= any(report.whole for report in reports)
+        await self._send(delta)
+        if deltas:
+            self.revision = deltas[-1].revision
+        self._log(delta, time.perf_counter() - start)
+        self._hand_over(deltas, delta)
+
+    def _compile(self, deltas: list[Delta], interfaces: list[InterfaceChange]) -> FlowDelta:
+        records = [change for delta in deltas for change in delta.changes]
+        guests = [change for change in interfaces if (change.new or change.old).name != TUNNEL_PORT]  # type: ignore[union-attr]
+        tunnels = [change.new for change in interfaces if (change.new or change.old).name == TUNNEL_PORT]  # type: ignore[union-attr]
+        tunnel_port = (tunnels[-1].ofport if tunnels[-1] else 0) if tunnels else None
+        return self._compiler.change(records, guests, tunnel_port)
+
+    async def _send(self, delta: FlowDelta) -> None:
+        if delta.peers or not self.started:
+            await self._switch.warm({str(address) for address in self._compiler.peers.values()})
+        if self.started:
+            self._name_refusals(await self._switch.apply(delta.puts, delta.drops))
+        elif self._known_records and self._known_interfaces:
+            self._name_refusals(await self._switch.start(self._compiler.flows.values()))
+            self._compiler.warm()
+            self.started = True
+            log.info("started", flows=len(self._compiler.flows), peers=len(self._compiler.peers))
+
+    def _name_refusals(self, refusals: Iterable[Refusal]) -> None:
+        for refusal in refusals:
+            log.error("flow refused", table=refusal.key.table, error=refusal.error.what)
+
+    def _log(self, delta: FlowDelta, seconds: float) -> None:
+        if delta.puts or delta.drops:
+            put, dropped = len(delta.puts), len(delta.drops)
+            log.debug("flows", put=put, dropped=dropped, ms=round(1e3 * seconds, 2), revision=self.revision)
+
+    def _hand_over(self, deltas: list[Delta], delta: FlowDelta) -> None:
+        changes = [change for one in deltas for change in one.changes]
+        barriers = [new for old, new in changes if isinstance(new, Barrier) and old is None]
+        self._duties.note(changes, delta, barriers, self.revision, self.started)

@@ -1,0 +1,99 @@
+"""What a running agent answers on its control socket: status, flows, drops, why. Reads, never changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retia.compile.compiler import Compiler
+from retia.compile.cookies import rule_of
+from retia.compile.explain import Labels, rule_and_origin, why_flow
+from retia.compile.reasons import Reason
+from retia.daemons.control import Answers
+from retia.daemons.duties import Duties
+from retia.daemons.loop import Loop
+from retia.flows.text import show_actions, show_match
+from retia.pipeline.stages import DROP, STAGES
+from retia.rules import Explanation
+from retia.store.sync import Sync
+from retia.switch.contract import Switch
+
+_STAGE_OF = {int(stage): name for name, stage in STAGES.items()}
+
+
+class Questions:
+    def __init__(self, loop: Loop, compiler: Compiler, switch: Switch, sync: Sync, duties: Duties) -> None:
+        self._loop, self._compiler, self._switch, self._sync, self._duties = loop, compiler, switch, sync, duties
+
+    @property
+    def answers(self) -> Answers:
+        return {"status": self.status, "flows": self.flows, "drops": self.drops, "why": self.why}
+
+    async def status(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "host": self._compiler.host,
+            "revision": self._loop.revision,
+            "store": "connected" if self._sync.connected else "away",
+            "switch": "connected" if self._switch.connected else "away",
+            "flows": len(self._compiler.flows),
+            "ports": sorted(map(self._labels().label, self._compiler.claims)),
+            "peers": {host: str(address) for host, address in sorted(self._compiler.peers.items())},
+            "conflicts": len(self._compiler.conflicts),
+            "problems": [
+                {"what": one.what, "where": one.where, "advice": one.advice} for one in self._duties.problems()
+            ],
+        }
+
+    def _labels(self) -> Labels:
+        return Labels(self._sync.view)
+
+    async def flows(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        """Flows with their counters; `stage` and `rule` narrow them down."""
+        labels = self._labels()
+        found = []
+        for seen in sorted(await self._switch.observed(), key=lambda one: (one.flow.table, -one.flow.priority)):
+            stage = _STAGE_OF.get(seen.flow.table, str(seen.flow.table))
+            if asked.get("stage") and stage != asked["stage"].upper():
+                continue
+            rule, origin = rule_and_origin(self._compiler, labels, seen.flow)
+            if asked.get("rule") and rule != asked["rule"]:
+                continue
+            found.append(
+                {
+                    "stage": stage,
+                    "table": seen.flow.table,
+                    "priority": seen.flow.priority,
+                    "match": show_match(seen.flow.match),
+                    "actions": show_actions(seen.flow.actions),
+                    "rule": rule,
+                    "object": origin,
+                    "packets": seen.packets,
+                    "bytes": seen.octets,
+                    "cookie": f"{seen.flow.cookie:#x}",
+                }
+            )
+        return found
+
+    async def drops(self, _: dict[str, Any]) -> list[dict[str, Any]]:
+        """Packets dropped on this host, by reason."""
+        counted = {}
+        for seen in await self._switch.observed():
+            if seen.flow.table == DROP and rule_of(seen.flow.cookie) == "count_reason":
+                counted[seen.flow.match[0][1]] = seen.packets
+        return [
+            {"reason": reason.label, "packets": counted.get(int(reason), 0), "means": reason.doc} for reason in Reason
+        ]
+
+    async def why(self, asked: dict[str, Any]) -> dict[str, Any]:
+        story = why_flow(self._compiler, self._sync.view, str(asked.get("flow", "")))
+        return {**story._asdict(), "tree": _tree(story.tree)}
+
+
+def _tree(node: Explanation) -> dict[str, Any]:
+    names = node.columns or tuple(map(str, range(len(node.row))))
+    return {
+        "relation": node.relation,
+        "row": {name: str(value) for name, value in zip(names, node.row, strict=False)},
+        "rule": node.rule,
+        "absent": node.absent,
+        "because": [_tree(child) for child in node.children],
+    }
