@@ -30,8 +30,8 @@ from retia.store.view import View
 ATTEMPTS = 20
 """How often `change` meets another writer before it gives up."""
 
-TRANSACTION_LIMIT = 128
-"""etcd's own default of --max-txn-ops."""
+LIMITS = (10_000, 128)
+"""Operations in one transaction: what `retia store run` takes with ease, then etcd's own default."""
 
 
 def plan(view: View, document: Document, prune: bool = False, source: random.Random | None = None) -> Changes:
@@ -188,13 +188,17 @@ async def _write(store: Store, view: View, changes: Changes, done: list[Unit]) -
     """In one transaction or, where the server takes no more, in several; `done` grows by what is written."""
     units = [make_unit(view.network, before, after) for before, after in changes.objects]
     revisions = dict(view.revisions)
-    try:
-        return await _write_chunk(store, units, revisions, done) if units else view.revision
-    except TooLarge:
-        revision = view.revision
-        for each in chunk(units, TRANSACTION_LIMIT):
-            revision = await _write_chunk(store, each, revisions, done)
-        return revision
+    revision = view.revision
+    for limit in LIMITS:
+        written = {id(unit) for unit in done}
+        try:
+            for each in chunk((unit for unit in units if id(unit) not in written), limit):
+                revision = await _write_chunk(store, each, revisions, done)
+            break
+        except TooLarge:
+            if limit == LIMITS[-1]:
+                raise
+    return revision
 
 
 async def _write_chunk(store: Store, units: list[Unit], revisions: dict[str, int], done: list[Unit]) -> int:
