@@ -1,7 +1,8 @@
 """The packet and metadata fields Retia uses, by Open vSwitch's names, with their OXM/NXM codes and widths.
 
-Declared once: text, wire and walk all read this table. `needs` are the prerequisites of OpenFlow 1.5
-section 7.2.3.8, as (field, value) of which one must be matched too. Sources: OpenFlow 1.5.1, ovs-fields(7).
+Declared once: text, wire and walk all read this table. `needs` are the prerequisites of OpenFlow 1.5 section
+7.2.3.8: alternatives, each a tuple of (field, value), of which one must be matched wholly.
+Sources: OpenFlow 1.5.1, ovs-fields(7).
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ IPV4, ARP, IPV6 = 0x0800, 0x0806, 0x86DD
 ICMP, TCP, UDP = 1, 6, 17
 
 
+Needs = tuple[tuple[tuple[str, int], ...], ...]
+
+
 class Field(NamedTuple):
     name: str
     oxm_class: int
     oxm_field: int
     bits: int
-    needs: tuple[tuple[str, int], ...] = ()
+    needs: Needs = ()
     maskable: bool = True
+    writable: bool = True
 
     @property
     def full(self) -> int:
@@ -48,12 +53,15 @@ class Subfield(NamedTuple):
         return f"{self.field}[{self.start}]" if self.bits == 1 else f"{self.field}[{self.start}..{last}]"
 
 
-_IS_IP4 = (("eth_type", IPV4),)
-_IS_ARP = (("eth_type", ARP),)
-_IS_ICMP = (("nw_proto", ICMP),)
+_IS_IP4: Needs = ((("eth_type", IPV4),),)
+_IS_IP: Needs = ((("eth_type", IPV4),), (("eth_type", IPV6),))
+_IS_ARP: Needs = ((("eth_type", ARP),),)
+_IS_ICMP: Needs = ((("eth_type", IPV4), ("nw_proto", ICMP)),)
+_IS_TCP: Needs = tuple((*ip, ("nw_proto", TCP)) for ip in _IS_IP)
+_IS_UDP: Needs = tuple((*ip, ("nw_proto", UDP)) for ip in _IS_IP)
 
 _DECLARED = (
-    Field("in_port", OPENFLOW_BASIC, 0, 32, maskable=False),
+    Field("in_port", OPENFLOW_BASIC, 0, 32, maskable=False, writable=False),
     Field("metadata", OPENFLOW_BASIC, 2, 64),
     Field("tun_id", OPENFLOW_BASIC, 38, 64),
     Field("tun_src", NXM_1, 31, 32),
@@ -64,15 +72,15 @@ _DECLARED = (
     *(Field(f"xxreg{n}", NXM_1, 111 + n, 128) for n in range(4)),
     Field("eth_dst", OPENFLOW_BASIC, 3, 48),
     Field("eth_src", OPENFLOW_BASIC, 4, 48),
-    Field("eth_type", OPENFLOW_BASIC, 5, 16, maskable=False),
-    Field("nw_proto", OPENFLOW_BASIC, 10, 8, (("eth_type", IPV4), ("eth_type", IPV6)), maskable=False),
-    Field("nw_ttl", NXM_1, 29, 8, (("eth_type", IPV4), ("eth_type", IPV6)), maskable=False),
+    Field("eth_type", OPENFLOW_BASIC, 5, 16, maskable=False, writable=False),
+    Field("nw_proto", OPENFLOW_BASIC, 10, 8, _IS_IP, maskable=False, writable=False),
+    Field("nw_ttl", NXM_1, 29, 8, _IS_IP, maskable=False),
     Field("ip_src", OPENFLOW_BASIC, 11, 32, _IS_IP4),
     Field("ip_dst", OPENFLOW_BASIC, 12, 32, _IS_IP4),
-    Field("tcp_src", OPENFLOW_BASIC, 13, 16, (("nw_proto", TCP),)),
-    Field("tcp_dst", OPENFLOW_BASIC, 14, 16, (("nw_proto", TCP),)),
-    Field("udp_src", OPENFLOW_BASIC, 15, 16, (("nw_proto", UDP),)),
-    Field("udp_dst", OPENFLOW_BASIC, 16, 16, (("nw_proto", UDP),)),
+    Field("tcp_src", OPENFLOW_BASIC, 13, 16, _IS_TCP),
+    Field("tcp_dst", OPENFLOW_BASIC, 14, 16, _IS_TCP),
+    Field("udp_src", OPENFLOW_BASIC, 15, 16, _IS_UDP),
+    Field("udp_dst", OPENFLOW_BASIC, 16, 16, _IS_UDP),
     Field("icmp_type", OPENFLOW_BASIC, 19, 8, _IS_ICMP, maskable=False),
     Field("icmp_code", OPENFLOW_BASIC, 20, 8, _IS_ICMP, maskable=False),
     Field("arp_op", OPENFLOW_BASIC, 21, 16, _IS_ARP, maskable=False),

@@ -38,6 +38,14 @@ def merge(base: Match, *subfields: tuple[Subfield, int]) -> Match:
     return tuple(sorted(((name, value, mask) for name, (value, mask) in parts.items()), key=_order))
 
 
+def meets_needs(wanted: Match, name: str) -> bool:
+    """Whether `wanted` has what matching or changing the field `name` requires, in full."""
+    needs = FIELDS[name].needs
+    return not needs or any(
+        all((field, value, FIELDS[field].full) in wanted for field, value in alternative) for alternative in needs
+    )
+
+
 def _narrow(name: str, number: int, mask: int) -> list[tuple[str, int, int]]:
     """A wide register as the 32-bit ones it is made of: that is how Open vSwitch shows a match."""
     parts = []

@@ -1,25 +1,31 @@
 """The packet walk: what a switch with these flows does to one frame, step by step, with no switch at all.
 
-It follows Open vSwitch: actions in order, `resubmit` returns, `goto` does not, an output to the port the packet
-came by is suppressed, a TTL that would reach 0 stops the packet. Lookups are by tuple space search (one dict for
-each priority and set of masks), so a walk over 30,000 flows costs some dozens of lookups.
-Sources: OpenFlow 1.5.1 section 5; ovs-actions(7); the limits of ofproto-dpif-xlate (64 deep, 4,096 resubmits).
+It follows Open vSwitch: actions in order, `resubmit` returns, `goto` ends its flow, an output to the port the packet
+came by is suppressed, a TTL that would reach 0 ends that flow's actions (not those of the flow that resubmitted to
+it), a packet that loops is sent nowhere at all. Unlike it: IPv6 and more than one VLAN tag stay payload.
+Sources: OpenFlow 1.5.1 section 5; ovs-actions(7); `xlate_table_action` of ofproto-dpif-xlate for the limits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 from retia.flows.actions import IN_PORT, Action, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
 from retia.flows.fields import FIELDS, WIDE, Subfield
-from retia.flows.flow import Flow, FlowKey
-from retia.flows.match import Match
-from retia.flows.packet import Packet, build, parse
+from retia.flows.flow import Flow
+from retia.flows.lookup import FlowTable
+from retia.flows.packet import build, parse
 
 DEPTH_LIMIT = 64
-RESUBMIT_LIMIT = 4096
+"""Steps to the same or an earlier table, nested."""
+LOOKUP_LIMIT = 4096
+"""Tables looked up after the first."""
+
+METADATA = tuple(name for name in FIELDS if name.startswith(("reg", "tun_")) or name == "metadata")
+TUNNEL = tuple(name for name in METADATA if name.startswith("tun_"))
 
 
 class Sent(NamedTuple):
@@ -30,159 +36,159 @@ class Sent(NamedTuple):
     tunnel: dict[str, int]
 
 
-class Step(NamedTuple):
-    """One table looked up: the flow that matched (None: a miss), and the fields it changed, old to new."""
+@dataclass(slots=True)
+class Step:
+    """One table looked up, `depth` resubmits deep: the flow that matched (None: a miss), the fields it changed (old,
+    new), and whether its DecTtl ended it."""
 
     table: int
     flow: Flow | None
-    changed: dict[str, tuple[int, int]]
+    depth: int = 0
+    changed: dict[str, tuple[int, int]] = field(default_factory=dict)
+    expired: bool = False
+
+
+class Fate(StrEnum):
+    """What became of a packet in one switch."""
+
+    SENT = "sent"
+    DROPPED = "dropped"
+    MISSED = "missed"
+    EXPIRED = "expired"
+    TOO_DEEP = "too-deep"
+    TOO_LONG = "too-long"
 
 
 @dataclass
 class Walk:
-    """A packet's whole way through one switch."""
+    """A packet's whole way through one switch. `fields` are those it ended with; `stopped` is a limit it ran into."""
 
     steps: list[Step] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
-    stopped: str = ""
+    fields: dict[str, int] = field(default_factory=dict)
+    stopped: Fate | None = None
 
     @property
     def last(self) -> Step:
         return self.steps[-1]
 
+    @property
+    def fate(self) -> Fate:
+        """SENT if it left by any port; else why not. `last` is the step that decided it."""
+        if self.stopped or self.sent:
+            return self.stopped or Fate.SENT
+        if self.last.flow is None:
+            return Fate.MISSED
+        return Fate.EXPIRED if self.last.expired else Fate.DROPPED
 
-class FlowTable:
-    """Flows by table, ready for lookup. `put` and `drop` keep it current."""
-
-    def __init__(self, flows: Iterable[Flow] = ()) -> None:
-        self._spaces: dict[int, dict[tuple[int, tuple[tuple[str, int], ...]], dict[tuple[int, ...], Flow]]] = {}
-        for flow in flows:
-            self.put(flow)
-
-    @staticmethod
-    def _place(wanted: Match) -> tuple[tuple[tuple[str, int], ...], tuple[int, ...]]:
-        return tuple((name, mask) for name, _, mask in wanted), tuple(value for _, value, _ in wanted)
-
-    def put(self, flow: Flow) -> None:
-        shape, values = self._place(flow.match)
-        self._spaces.setdefault(flow.table, {}).setdefault((flow.priority, shape), {})[values] = flow
-
-    def drop(self, key: FlowKey) -> None:
-        shape, values = self._place(key.match)
-        space = self._spaces.get(key.table, {})
-        found = space.get((key.priority, shape), {})
-        found.pop(values, None)
-        if not found:
-            space.pop((key.priority, shape), None)
-
-    def lookup(self, table: int, fields: dict[str, int]) -> Flow | None:
-        """The flow of highest priority that matches; among equals, one of them."""
-        best: Flow | None = None
-        for (priority, shape), flows in self._spaces.get(table, {}).items():
-            if best is not None and priority <= best.priority:
-                continue
-            if any(name not in fields for name, _ in shape):
-                continue
-            flow = flows.get(tuple(fields[name] & mask for name, mask in shape))
-            if flow is not None:
-                best = flow
-        return best
+    def read(self, part: Subfield) -> int:
+        """What (part of) a field held at the end, say the drop reason."""
+        return _read(self.fields, part)
 
 
-def walk(flows: FlowTable, frame: bytes, in_port: int, tunnel: dict[str, int] | None = None) -> Walk:
-    """Send `frame` in by `in_port` (with the tunnel fields it arrived with). Raises ValueError for no frame."""
-    return _Walker(flows, parse(frame), in_port, tunnel or {}).run()
+def walk(flows: FlowTable, frame: bytes, in_port: int, tunnel: Mapping[str, int] | None = None) -> Walk:
+    """Send `frame` in by `in_port`, with the tunnel fields it arrived with. Raises ValueError when it is no frame."""
+    return _Walker(flows, frame, in_port, tunnel or {}).run()
+
+
+class _Active(NamedTuple):
+    """A flow whose actions are being carried out, and those that are left."""
+
+    step: Step
+    left: Iterator[Action]
+    nested: int
 
 
 class _Walker:
-    def __init__(self, flows: FlowTable, packet: Packet, in_port: int, tunnel: dict[str, int]) -> None:
-        self.flows, self.packet = flows, packet
-        self.fields = packet.fields
-        metadata = dict.fromkeys((name for name in FIELDS if name.startswith(("reg", "tun_")) or name == "metadata"), 0)
-        self.fields.update({**metadata, **tunnel, "in_port": in_port})
-        self.story = Walk()
-        self.resubmits = 0
+    def __init__(self, flows: FlowTable, frame: bytes, in_port: int, tunnel: Mapping[str, int]) -> None:
+        self.flows, self.packet = flows, parse(frame)
+        self.fields = self.packet.fields
+        self.fields.update({**dict.fromkeys(METADATA, 0), **tunnel, "in_port": in_port})
+        self.story = Walk(fields=self.fields)
+        self.active: list[_Active] = []
 
     def run(self) -> Walk:
-        self._table(0, 0)
+        self._enter(0, 0, 0)
+        while self.active and not self.story.stopped:
+            now = self.active[-1]
+            action = next(now.left, None)
+            if action is None:
+                self.active.pop()
+            elif isinstance(action, Goto | Resubmit):
+                self._go(action, now)
+            else:
+                self._act(action, now)
+        if self.story.stopped:
+            self.story.sent.clear()
         return self.story
 
-    def _table(self, table: int, depth: int) -> None:
-        while not self.story.stopped:
-            flow = self.flows.lookup(table, self.fields)
-            changed: dict[str, tuple[int, int]] = {}
-            self.story.steps.append(Step(table, flow, changed))
-            following = None
-            for action in flow.actions if flow else ():
-                if isinstance(action, Goto):
-                    following = action.table
-                else:
-                    self._act(action, depth, changed)
-                if self.story.stopped:
-                    return
-            if following is None:
-                return
-            table = following
+    def _enter(self, table: int, depth: int, nested: int) -> None:
+        flow = self.flows.lookup(table, self.fields)
+        self.story.steps.append(Step(table, flow, depth))
+        self.active.append(_Active(self.story.last, iter(flow.actions if flow else ()), nested))
 
-    def _act(self, action: Action, depth: int, changed: dict[str, tuple[int, int]]) -> None:
+    def _go(self, action: Goto | Resubmit, now: _Active) -> None:
+        if now.nested >= DEPTH_LIMIT:
+            self.story.stopped = Fate.TOO_DEEP
+        elif len(self.story.steps) > LOOKUP_LIMIT:
+            self.story.stopped = Fate.TOO_LONG
+        else:
+            depth = now.step.depth + isinstance(action, Resubmit)
+            self._enter(action.table, depth, now.nested + (action.table <= now.step.table))
+
+    def _act(self, action: Action, now: _Active) -> None:
         match action:
             case Load(to, value):
-                self._write(to, value, changed)
+                self._write(to, value, now.step)
             case Move(source, to):
-                self._write(to, self._read(source), changed)
+                self._write(to, _read(self.fields, source), now.step)
             case Output(port):
                 self._output(port)
-            case Resubmit(table):
-                self._resubmit(table, depth)
             case DecTtl():
-                self._dec_ttl(changed)
+                self._dec_ttl(now)
             case ForgetInPort():
-                self._set("in_port", 0, changed)
+                self._set("in_port", 0, now.step)
             case _:
                 raise TypeError(f"{action!r} is no action the walk knows")
 
-    def _read(self, part: Subfield) -> int:
-        return self._whole(part.field) >> part.start & (1 << part.bits) - 1
-
-    def _whole(self, name: str) -> int:
-        if name not in WIDE:
-            return self.fields.get(name, 0)
-        return sum(self.fields[narrow] << 32 * place for place, narrow in enumerate(reversed(WIDE[name])))
-
-    def _write(self, part: Subfield, value: int, changed: dict[str, tuple[int, int]]) -> None:
-        new = self._whole(part.field) & ~part.mask | value << part.start & part.mask
+    def _write(self, part: Subfield, value: int, step: Step) -> None:
+        new = _whole(self.fields, part.field) & ~part.mask | value << part.start & part.mask
         if part.field not in WIDE:
-            self._set(part.field, new, changed)
+            self._set(part.field, new, step)
             return
         for place, narrow in enumerate(reversed(WIDE[part.field])):
-            self._set(narrow, new >> 32 * place & 0xFFFFFFFF, changed)
+            self._set(narrow, new >> 32 * place & 0xFFFFFFFF, step)
 
-    def _set(self, name: str, value: int, changed: dict[str, tuple[int, int]]) -> None:
-        old = self.fields.get(name, 0)
-        if name in self.fields and old != value:
+    def _set(self, name: str, value: int, step: Step) -> None:
+        """A field that the packet does not have stays absent."""
+        old = self.fields.get(name)
+        if old is not None and old != value:
             self.fields[name] = value
-            changed[name] = (changed.get(name, (old, 0))[0], value)
+            step.changed[name] = (step.changed.get(name, (old, 0))[0], value)
 
     def _output(self, port: int) -> None:
-        if port == self.fields["in_port"]:
-            return  # Open vSwitch never sends a packet back by its own port unless told IN_PORT
-        target = self.fields["in_port"] if port == IN_PORT else port
-        tunnel = {name: value for name, value in self.fields.items() if name.startswith("tun_")}
-        self.story.sent.append(Sent(target, build(self.packet), tunnel))
+        came_by = self.fields["in_port"]
+        target = came_by if port == IN_PORT else port
+        if target and port != came_by:  # there is no port 0, and none sends back what came by it unless told IN_PORT
+            tunnel = {name: self.fields[name] for name in TUNNEL}
+            self.story.sent.append(Sent(target, build(self.packet), tunnel))
 
-    def _resubmit(self, table: int, depth: int) -> None:
-        self.resubmits += 1
-        if depth + 1 >= DEPTH_LIMIT:
-            self.story.stopped = "resubmit-depth"
-        elif self.resubmits > RESUBMIT_LIMIT:
-            self.story.stopped = "resubmit-count"
-        else:
-            self._table(table, depth + 1)
-
-    def _dec_ttl(self, changed: dict[str, tuple[int, int]]) -> None:
-        if "nw_ttl" not in self.fields:
+    def _dec_ttl(self, now: _Active) -> None:
+        ttl = self.fields.get("nw_ttl")
+        if ttl is None:
             return
-        if self.fields["nw_ttl"] <= 1:
-            self.story.stopped = "ttl"
+        if ttl > 1:
+            self._set("nw_ttl", ttl - 1, now.step)
         else:
-            self._set("nw_ttl", self.fields["nw_ttl"] - 1, changed)
+            now.step.expired = True
+            self.active.pop()
+
+
+def _read(fields: Mapping[str, int], part: Subfield) -> int:
+    return _whole(fields, part.field) >> part.start & (1 << part.bits) - 1
+
+
+def _whole(fields: Mapping[str, int], name: str) -> int:
+    if name not in WIDE:
+        return fields.get(name, 0)
+    return sum(fields[narrow] << 32 * place for place, narrow in enumerate(reversed(WIDE[name])))

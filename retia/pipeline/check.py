@@ -1,59 +1,120 @@
-"""Does a flow obey its stage? Asked by the tests of every flow the rules make, so that a slip is found before a
-switch sees it. Raises PipelineError: a bug of ours, never the user's fault."""
+"""Does a flow obey its stage? Asked by the tests of every flow the rules make, and by the compiler when it debugs, so
+that a slip is found before a switch sees it. Raises PipelineError: a bug of ours, never the user's fault."""
 
 from __future__ import annotations
 
-from retia.flows.actions import Goto, Load, Move, Resubmit
-from retia.flows.fields import FIELDS, Subfield
+from collections.abc import Iterator
+
+from retia.flows.actions import IN_PORT, LOCAL, Action, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.fields import FIELDS, ORDER, WIDE, Subfield
 from retia.flows.flow import Flow
+from retia.flows.match import Match, meets_needs
+from retia.flows.text import show_flow
 from retia.pipeline.stage import PipelineError, Stage
 from retia.pipeline.stages import STAGES
 
-_BY_NUMBER = {int(stage): stage for stage in STAGES.values()}
+LAST_PORT = 0xFEFF
+STAGE_OF: dict[int, Stage] = {int(stage): stage for stage in STAGES.values()}
+"""Stages by table number."""
 
 
 def check(flow: Flow) -> None:
-    stage = _BY_NUMBER.get(flow.table)
+    """Raises PipelineError with everything that is wrong."""
+    faults = list(find_faults(flow))
+    if faults:
+        try:
+            shown = show_flow(flow)
+        except (KeyError, TypeError):
+            shown = repr(flow)
+        raise PipelineError("; ".join(faults) + f": {shown}")
+
+
+def find_faults(flow: Flow) -> Iterator[str]:
+    stage = STAGE_OF.get(flow.table)
     if stage is None:
-        raise PipelineError(f"no stage has table {flow.table}")
+        yield f"no stage has table {flow.table}"
+        return
     if flow.priority not in stage.priorities.values():
-        raise PipelineError(f"{stage}: priority {flow.priority} is not declared")
-    matched = {name: (value, mask) for name, value, mask in flow.match}
-    for name in matched:
-        _check_needs(stage, name, matched)
+        yield f"{stage} declares no priority {flow.priority}"
+    yield from _match_faults(flow.match)
     for place, action in enumerate(flow.actions):
-        if isinstance(action, Goto):
-            if place != len(flow.actions) - 1:
-                raise PipelineError(f"{stage}: goto is not the last action")
-            _check_way(stage, action.table, stage.next)
-        elif isinstance(action, Resubmit):
-            _check_way(stage, action.table, (*stage.backwards, *stage.asks))
-        for part in _parts(action):
-            _check_needs(stage, part.field, matched)
-            if part.start + part.bits > FIELDS[part.field].bits:
-                raise PipelineError(f"{stage}: {part} does not exist")
+        yield from _action_faults(action, flow.match)
+        if isinstance(action, Goto) and place != len(flow.actions) - 1:
+            yield "goto is not the last action"
+        yield from _way_faults(stage, action)
 
 
-def _parts(action: object) -> list[Subfield]:
-    if isinstance(action, Load):
-        if action.value >> action.to.bits:
-            raise PipelineError(f"{action.value} does not fit into {action.to}")
-        return [action.to]
-    if isinstance(action, Move):
-        if action.source.bits != action.to.bits:
-            raise PipelineError(f"{action.source} and {action.to} differ in width")
-        return [action.source, action.to]
-    return []
+def _match_faults(wanted: Match) -> Iterator[str]:
+    names = [name for name, _, _ in wanted]
+    unknown = [name for name in names if name not in FIELDS]
+    if unknown:
+        yield f"unknown fields {', '.join(unknown)} are matched"
+        return
+    if names != sorted(set(names), key=ORDER.__getitem__):
+        yield "the match is not in the order of the fields, each once"
+    for name, value, mask in wanted:
+        if name in WIDE:
+            yield f"{name} is matched instead of the registers it is made of"
+        if not 0 < mask <= FIELDS[name].full or value & ~mask:
+            yield f"{name}={value:#x}/{mask:#x} is no value and mask of its width"
+        elif mask != FIELDS[name].full and not FIELDS[name].maskable:
+            yield f"{name} can only be matched whole"
+        if not meets_needs(wanted, name):
+            yield f"{name} is matched without {_needs(name)}"
 
 
-def _check_way(stage: Stage, table: int, allowed: tuple[str, ...]) -> None:
-    target = _BY_NUMBER.get(table)
+def _needs(name: str) -> str:
+    alternatives = FIELDS[name].needs
+    return " or ".join(" and ".join(f"{field}={value:#x}" for field, value in wanted) for wanted in alternatives)
+
+
+def _action_faults(action: Action, wanted: Match) -> Iterator[str]:
+    match action:
+        case Load(to, value):
+            yield from _part_faults(to, wanted, written=True)
+            if not 0 <= value < 1 << to.bits:
+                yield f"{value:#x} does not fit into {to}"
+            if to.field in FIELDS and not FIELDS[to.field].maskable and to.bits != FIELDS[to.field].bits:
+                yield f"{to.field} can only be loaded whole"
+        case Move(source, to):
+            yield from _part_faults(source, wanted)
+            yield from _part_faults(to, wanted, written=True)
+            if source.bits != to.bits:
+                yield f"{source} and {to} differ in width"
+        case Output(port):
+            if not (0 < port <= LAST_PORT or port in (IN_PORT, LOCAL)):
+                yield f"there is no port {port}"
+        case DecTtl():
+            if not meets_needs(wanted, "nw_ttl"):
+                yield f"dec_ttl without {_needs('nw_ttl')}"
+        case Goto() | Resubmit() | ForgetInPort():
+            pass
+        case _:
+            yield f"unknown action {action!r}"
+
+
+def _part_faults(part: Subfield, wanted: Match, *, written: bool = False) -> Iterator[str]:
+    field = FIELDS.get(part.field)
+    if field is None:
+        yield f"unknown field {part.field}"
+        return
+    if part.start < 0 or part.bits < 1 or part.start + part.bits > field.bits:
+        yield f"{part} does not exist"
+    if written and not field.writable:
+        yield f"{part.field} cannot be written"
+    if not meets_needs(wanted, part.field):
+        yield f"{part.field} is used without a match on {_needs(part.field)}"
+
+
+def _way_faults(stage: Stage, action: Action) -> Iterator[str]:
+    match action:
+        case Goto(table):
+            allowed = stage.next
+        case Resubmit(table):
+            allowed = (*stage.backwards, *stage.asks)
+        case _:
+            return
+    target = STAGE_OF.get(table)
     if target is None or target.name not in allowed:
-        raise PipelineError(f"{stage} may not go to {target or table}: it declares {', '.join(allowed) or 'nothing'}")
-
-
-def _check_needs(stage: Stage, name: str, matched: dict[str, tuple[int, int]]) -> None:
-    needs = FIELDS[name].needs
-    if needs and not any(matched.get(field, (None, 0))[0] == value for field, value in needs):
-        wanted = " or ".join(f"{field}={value:#x}" for field, value in needs)
-        raise PipelineError(f"{stage}: {name} needs a match on {wanted}")
+        how = "goes on" if isinstance(action, Goto) else "resubmits"
+        yield f"{stage} {how} to {target or table}, but declares {', '.join(allowed) or 'nothing'}"

@@ -6,7 +6,7 @@ checks itself: names are unique, next stages exist, and only a stage that says `
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 MISS = "miss"
 
@@ -53,6 +53,13 @@ class Declared:
 
 
 PRIORITY_STEP = 100
+HIGHEST_PRIORITY = 0xFFFF
+LONGEST_PREFIX = 128
+
+
+def by_length(*kinds: str) -> Iterator[str]:
+    """Priorities for prefixes of both address families, the longest first; of one length in the order of `kinds`."""
+    return (f"{kind}-{length}" for length in range(LONGEST_PREFIX, -1, -1) for kind in kinds)
 
 
 def number(declared: Iterable[Declared]) -> dict[str, Stage]:
@@ -64,6 +71,8 @@ def number(declared: Iterable[Declared]) -> dict[str, Stage]:
         stage.next, stage.backwards, stage.asks = one.next, one.backwards, one.asks
         ranked = {name: PRIORITY_STEP * (len(one.priorities) - rank) for rank, name in enumerate(one.priorities)}
         stage.priorities = {**ranked, MISS: 0}
+        if len(stage.priorities) != len(one.priorities) + 1 or max(ranked.values(), default=0) > HIGHEST_PRIORITY:
+            raise PipelineError(f"stage {one.name}: priorities are too many, declared twice, or called {MISS}")
         if one.name in stages:
             raise PipelineError(f"stage {one.name} is declared twice")
         stages[one.name] = stage
@@ -79,3 +88,6 @@ def _check_next(stage: Stage, stages: dict[str, Stage]) -> None:
     for name in stage.next:
         if stages[name] <= stage:
             raise PipelineError(f"stage {stage.name} goes back to {name} without saying so")
+    for name in stage.backwards:
+        if stages[name] > stage:
+            raise PipelineError(f"stage {stage.name} says it goes backwards to {name}, which comes later")

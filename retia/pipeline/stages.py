@@ -10,7 +10,7 @@ shared: ADDRESS (datapath, ip → MAC; only ever resubmitted to), ARP_ANSWER, DR
 
 from __future__ import annotations
 
-from retia.pipeline.stage import Declared, Stage, number
+from retia.pipeline.stage import Declared, Stage, by_length, number
 
 ROUTES = tuple(f"{kind}-{length}" for length in range(32, -1, -1) for kind in ("connected", "static"))
 
@@ -75,10 +75,7 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "ROUTE",
             "Longest prefix to router port and next hop; a connected prefix before a static one.",
-            priorities=(
-                "never",
-                *(f"{kind}-{length}" for length in range(32, -1, -1) for kind in ("connected", "static")),
-            ),
+            priorities=("never", *by_length("connected", "static")),
             next=("NEXT_HOP", "DROP"),
         ),
         Declared("NEXT_HOP", "Asks the address table for the next hop's MAC.", next=("RESOLVED",), asks=("ADDRESS",)),

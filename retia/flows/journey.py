@@ -1,0 +1,98 @@
+"""The walk over several hosts: what leaves by one host's tunnel port comes in by another's.
+
+Only the flows count: links between hosts are taken to work. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from retia.flows.lookup import FlowTable
+from retia.flows.walk import Fate, Sent, Walk, walk
+
+LEG_LIMIT = 32
+"""A packet that was in this many switches goes round in circles."""
+
+
+VNI_MASK = 0xFFFFFF
+"""A Geneve header carries 24 bits of tun_id."""
+
+
+class HostFlows(NamedTuple):
+    """A host as the walk sees it: its flows, where its tunnels end, and their port."""
+
+    flows: FlowTable
+    address: int
+    tunnel_port: int
+
+
+class Leg(NamedTuple):
+    """The way through one host's switch; `cause` is the place in `legs` that it came from (None: the first)."""
+
+    host: str
+    walk: Walk
+    cause: int | None = None
+
+
+class Arrival(NamedTuple):
+    """A frame that came out of a port of a host."""
+
+    host: str
+    port: int
+    frame: bytes
+
+
+@dataclass
+class Journey:
+    """`legs` in the order they were walked. `lost`: sent to a tunnel address that no host has. `endless`: cut off."""
+
+    legs: list[Leg] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
+    lost: list[tuple[str, Sent]] = field(default_factory=list)
+    endless: bool = False
+
+    @property
+    def dropped(self) -> list[Leg]:
+        """The legs that ended without sending anything."""
+        return [leg for leg in self.legs if leg.walk.fate is not Fate.SENT]
+
+
+class _Entry(NamedTuple):
+    """A frame about to come in."""
+
+    host: str
+    frame: bytes
+    in_port: int
+    tunnel: Mapping[str, int] = {}
+    cause: int | None = None
+
+
+def walk_hosts(hosts: Mapping[str, HostFlows], host: str, frame: bytes, in_port: int) -> Journey:
+    """Send `frame` in by a port of a host, and follow it and its copies to all ends."""
+    journey, waiting = Journey(), deque([_Entry(host, frame, in_port)])
+    while waiting and not journey.endless:
+        entry = waiting.popleft()
+        story = walk(hosts[entry.host].flows, entry.frame, entry.in_port, entry.tunnel)
+        journey.legs.append(Leg(entry.host, story, entry.cause))
+        waiting += [entry for sent in story.sent for entry in _follow(journey, hosts, sent)]
+        journey.endless = bool(waiting) and len(journey.legs) >= LEG_LIMIT
+    return journey
+
+
+def _follow(journey: Journey, hosts: Mapping[str, HostFlows], sent: Sent) -> Iterator[_Entry]:
+    """Where a frame that the last leg sent comes in next, if it left by the tunnel port to one of the hosts."""
+    cause = len(journey.legs) - 1
+    name = journey.legs[cause].host
+    if sent.port != hosts[name].tunnel_port:
+        journey.arrivals.append(Arrival(name, sent.port, sent.frame))
+        return
+    target = next((other for other, flows in hosts.items() if flows.address == sent.tunnel["tun_dst"]), None)
+    if target is None:
+        journey.lost.append((name, sent))
+        return
+    source = sent.tunnel["tun_src"] or hosts[name].address
+    tunnel = {**sent.tunnel, "tun_src": source, "tun_id": sent.tunnel["tun_id"] & VNI_MASK}
+    yield _Entry(target, sent.frame, hosts[target].tunnel_port, tunnel, cause)
