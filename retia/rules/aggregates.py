@@ -6,6 +6,7 @@ lowest and highest keep a heap with lazy deletion, so that a large group costs i
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from typing import Any
 
 from retia.rules.tables import Delta
@@ -55,6 +56,10 @@ def _collect(group: _Group) -> Row:
 
 
 _RESULT = {"lowest": _lowest, "highest": _highest, "count": _count, "collect": _collect}
+_ENTRY: dict[str, Callable[[Any], Any]] = {"lowest": lambda value: value, "highest": _Descending}
+"""What the heap of a kind holds for a value; the other kinds keep no heap."""
+SLACK = 32
+"""Stale entries a small heap may hold."""
 
 
 class Aggregation:
@@ -63,11 +68,21 @@ class Aggregation:
     def __init__(self, source: str, column: int, kind: str) -> None:
         self.source, self.column, self.kind = source, column, kind
         self._result = _RESULT[kind]
+        self._entry = _ENTRY.get(kind)
         self._groups: dict[Row, _Group] = {}
 
     def change(self, delta: Delta) -> Delta:
-        """What a delta of the source does to the aggregated relation."""
-        column, touched = self.column, {}
+        """What a delta of the source does to the aggregated relation. Where values do not compare it raises, and
+        leaves the groups as they were."""
+        touched: dict[Row, Any] = {}
+        try:
+            return self._changed(delta, touched)
+        except Exception:
+            self._put_back(delta, touched)
+            raise
+
+    def _changed(self, delta: Delta, touched: dict[Row, Any]) -> Delta:
+        column = self.column
         for row, weight in delta.items():
             key = row[:column] + row[column + 1 :]
             group = self._groups.get(key)
@@ -80,13 +95,12 @@ class Aggregation:
         for key, old in touched.items():
             group = self._groups[key]
             new = self._result(group) if group.values else None
-            if not group.values:
-                del self._groups[key]
             if new != old:
                 if old is not None:
                     changed[(*key[:column], old, *key[column:])] = -1
                 if new is not None:
                     changed[(*key[:column], new, *key[column:])] = 1
+        self._forget_empty(touched)
         return changed
 
     def _put(self, group: _Group, value: Any, weight: int) -> None:
@@ -94,7 +108,30 @@ class Aggregation:
             group.values.remove(value)
             return
         group.values.add(value)
-        if self.kind == "lowest":
-            heapq.heappush(group.heap, value)
-        elif self.kind == "highest":
-            heapq.heappush(group.heap, _Descending(value))
+        if self._entry is not None:
+            if len(group.heap) > 2 * len(group.values) + SLACK:  # values that left are still in it
+                self._rebuild(group)
+            else:
+                heapq.heappush(group.heap, self._entry(value))
+
+    def _rebuild(self, group: _Group) -> None:
+        if self._entry is not None:
+            group.heap = list(map(self._entry, group.values))
+            heapq.heapify(group.heap)
+
+    def _put_back(self, delta: Delta, touched: dict[Row, Any]) -> None:
+        """Undo what may have been done of `delta`: rows that came were not there, rows that went were."""
+        column = self.column
+        for row, weight in delta.items():
+            group = self._groups.get(row[:column] + row[column + 1 :])
+            if group is not None:
+                (group.values.discard if weight > 0 else group.values.add)(row[column])
+        for key in touched:
+            if self._groups[key].values:
+                self._rebuild(self._groups[key])
+        self._forget_empty(touched)
+
+    def _forget_empty(self, touched: dict[Row, Any]) -> None:
+        for key in touched:
+            if not self._groups[key].values:
+                del self._groups[key]

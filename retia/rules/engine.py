@@ -17,11 +17,14 @@ from typing import Any
 
 from retia.rules.aggregates import Aggregation
 from retia.rules.errors import EvaluationError, RowError, RuleError
-from retia.rules.plan import Code, Emitter, Needs
+from retia.rules.plan import Code, Emitter, Needs, plan_variables
 from retia.rules.recursion import Component, Split
 from retia.rules.strata import stratify
 from retia.rules.tables import Delta, Index, Rows, Table, inverse, settle
 from retia.rules.terms import Aggregate, Atom, Clause, Row, Var, is_any
+
+SOURCE = "<rules>"
+"""The file name of generated code in tracebacks."""
 
 Undo = list[Callable[[], None]]
 
@@ -104,9 +107,10 @@ class Engine:
         for clause in self.clauses:
             self._plan_clause(code, clause)
         self.source = "\n".join(code.lines)
-        exec(compile(self.source, "<rules>", "exec"), code.names)
+        exec(compile(self.source, SOURCE, "exec"), code.names)
         for plan in self.plans:
             plan.function = code.names[plan.name]
+        self._plan_of = {plan.name: plan for plan in self.plans}
         self._components = {
             names: Component([self.tables[name] for name in names], self._ready)
             for names in set(self.strata.component.values())
@@ -170,13 +174,28 @@ class Engine:
             if not table.base:
                 raise RowError(f"{relation} is derived by rules and cannot be given")
             accumulators[relation] = {row: w for row, w in rows.items() if (row in table.rows) == (w < 0)}
-        self._undo = []
         try:
             return self._run(accumulators)
         except Exception as error:
             for undo in reversed(self._undo):
                 undo()
-            raise EvaluationError(f"the batch was undone: {type(error).__name__}: {error}") from error
+            raise EvaluationError(f"the batch was undone: {self._blame(error)}{error}") from error
+        finally:
+            self._undo = []
+
+    def _blame(self, error: Exception) -> str:
+        """Which rule raised, and for which values of its variables: read from the generated plan's frame."""
+        blamed = ""
+        trace = error.__traceback__
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            if code.co_filename == SOURCE and code.co_name in self._plan_of:
+                clause = self._plan_of[code.co_name].clause
+                values = plan_variables(trace.tb_frame.f_locals)
+                shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
+                blamed = f"{clause.where}: rule {clause.name}, with {shown}: "
+            trace = trace.tb_next
+        return f"{blamed}{type(error).__name__}: "
 
     def _run(self, accumulators: dict[str, Rows]) -> dict[str, Delta]:
         splits: Split = {}
@@ -203,7 +222,12 @@ class Engine:
         given = deltas.get(aggregation.source)
         if not given:
             return {}
-        delta = aggregation.change(given)
+        try:
+            delta = aggregation.change(given)
+        except TypeError as error:
+            raise TypeError(
+                f"{aggregation.kind} in {table.name}: values of one group do not compare: {error}"
+            ) from error
 
         def undo() -> None:
             aggregation.change(inverse(given))

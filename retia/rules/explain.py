@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from retia.rules.engine import Engine
 from retia.rules.plan import order
@@ -21,42 +21,59 @@ SHOWN = 20
 Bindings = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explanation:
-    """One derivation. `rule` is "" for a given row and for an absence; `absent` says that no such row exists."""
+    """One derivation. `rule` is "" for a given row and for an absence; `absent` says that no such row exists. A row
+    that stands in several places of the derivation is the same object there."""
 
     relation: str
     row: Row
     rule: str = ""
     doc: str = ""
     absent: bool = False
-    children: tuple[Explanation, ...] = ()
+    children: tuple[Explanation, ...] = field(default=(), repr=False)
     more: int = 0
-    columns: tuple[str, ...] = field(default=(), compare=False)
+    columns: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def given(self) -> bool:
         return not self.rule and not self.absent
 
     def leaves(self) -> Iterator[Explanation]:
-        """The given rows that the derivation stands on."""
-        if self.given:
-            yield self
-        for child in self.children:
-            yield from child.leaves()
+        """The given rows that the derivation stands on, each once."""
+        todo, seen = [self], {id(self)}
+        while todo:
+            node = todo.pop()
+            if node.given:
+                yield node
+            fresh = [child for child in reversed(node.children) if id(child) not in seen]
+            seen.update(map(id, fresh))
+            todo += fresh
 
     def __str__(self) -> str:
-        return "\n".join(self._lines(0))
+        return "\n".join(self._lines())
 
-    def _lines(self, depth: int) -> Iterator[str]:
+    def _lines(self) -> Iterator[str]:
+        """Depth first without recursion, as a chain may be long; what was explained once is not explained again."""
+        todo: list[tuple[int, Explanation | str]] = [(0, self)]
+        seen: set[int] = set()
+        while todo:
+            depth, node = todo.pop()
+            if isinstance(node, str):
+                yield "  " * depth + node
+                continue
+            again = id(node) in seen and bool(node.children)
+            seen.add(id(node))
+            yield "  " * depth + node._line() + (" (as above)" if again else "")
+            if not again:
+                todo += [(depth + 1, f"and {node.more} more")] if node.more else []
+                todo += [(depth + 1, child) for child in reversed(node.children)]
+
+    def _line(self) -> str:
         names = self.columns or tuple(str(place) for place in range(len(self.row)))
         shown = ", ".join(f"{n}={v!r}" for n, v in zip(names, self.row, strict=False) if not is_any(v))
         tail = f"   <- {self.rule}: {self.doc}" if self.rule else ("" if self.absent else "   (given)")
-        yield "  " * depth + ("no " if self.absent else "") + f"{self.relation}({shown}){tail}"
-        for child in self.children:
-            yield from child._lines(depth + 1)
-        if self.more:
-            yield "  " * (depth + 1) + f"and {self.more} more"
+        return ("no " if self.absent else "") + f"{self.relation}({shown}){tail}"
 
 
 @dataclass(frozen=True)
@@ -73,41 +90,71 @@ class Missing:
         return f"{self.rule} ({self.doc}): nothing satisfies {self.condition}"
 
 
+Part = tuple[str, Row]
+"""A row that holds, with its relation."""
+
+
+class _Step(NamedTuple):
+    """What one row rests on: the rule, and the rows and absences that satisfy it."""
+
+    rule: str = ""
+    doc: str = ""
+    parts: tuple[Part | Explanation, ...] = ()
+    more: int = 0
+
+
 class Explainer:
     def __init__(self, engine: Engine, columns: dict[str, tuple[str, ...]]) -> None:
         self._engine, self._columns = engine, columns
 
     def why(self, relation: str, row: Row) -> Explanation | None:
-        """One derivation of `row`, or None when it does not hold."""
-        table = self._engine.tables[relation]
-        columns = self._columns.get(relation, ())
-        if table.aggregate is not None and row in table.rows:
-            return self._why_aggregate(relation, row)
-        if row not in table.rows:
+        """One derivation of `row`, or None when it does not hold. Built from the leaves up, each row once."""
+        if row not in self._engine.tables[relation].rows:
             return None
+        made: dict[Part, Explanation] = {}
+        steps: dict[Part, _Step] = {}
+        todo: list[Part] = [(relation, row)]
+        while todo:
+            part = todo[-1]
+            if part not in steps:
+                steps[part] = self._step(*part)
+            missing = [one for one in steps[part].parts if not isinstance(one, Explanation) and one not in made]
+            if missing:
+                todo += missing
+                continue
+            made[part] = self._assemble(part, steps[part], made)
+            while todo and todo[-1] in made:
+                todo.pop()
+        return made[relation, row]
+
+    def _assemble(self, part: Part, step: _Step, made: dict[Part, Explanation]) -> Explanation:
+        children = tuple(one if isinstance(one, Explanation) else made[one] for one in step.parts)
+        return Explanation(*part, step.rule, step.doc, False, children, step.more, self._columns.get(part[0], ()))
+
+    def _step(self, relation: str, row: Row) -> _Step:
+        table = self._engine.tables[relation]
+        if table.aggregate is not None:
+            return self._step_of_aggregate(table.aggregate, row)
         if table.base:
-            return Explanation(relation, row, columns=columns)
+            return _Step()
         for clause in self._engine.clauses:
             if clause.head == relation:
-                children = self._derive(clause, row)
-                if children is not None:
-                    return Explanation(relation, row, clause.name, clause.doc, children=children, columns=columns)
+                parts = self._derive(clause, row)
+                if parts is not None:
+                    return _Step(clause.name, clause.doc, parts)
         raise RuntimeError(f"{relation}{row} holds, and no rule derives it: a fault of the engine")
 
-    def _why_aggregate(self, relation: str, row: Row) -> Explanation:
-        aggregation = self._engine.tables[relation].aggregate
+    def _step_of_aggregate(self, aggregation: Any, row: Row) -> _Step:
         column, kind = aggregation.column, aggregation.kind
         pattern = [None if place == column else value for place, value in enumerate(row)]
         if kind in ("lowest", "highest"):
             pattern[column] = row[column]
         rows = sorted(self._find(aggregation.source, pattern), key=repr)
-        children = tuple(found for one in rows[:SHOWN] if (found := self.why(aggregation.source, one)) is not None)
         clause = next(c for c in self._engine.clauses if c.head == aggregation.source)
-        more = max(0, len(rows) - SHOWN)
-        columns = self._columns.get(relation, ())
-        return Explanation(relation, row, f"{kind} of {clause.name}", clause.doc, False, children, more, columns)
+        parts = tuple((aggregation.source, one) for one in rows[:SHOWN])
+        return _Step(f"{kind} of {clause.name}", clause.doc, parts, max(0, len(rows) - SHOWN))
 
-    def _derive(self, clause: Clause, row: Row) -> tuple[Explanation, ...] | None:
+    def _derive(self, clause: Clause, row: Row) -> tuple[Part | Explanation, ...] | None:
         bindings = unify(clause.args, row, {})
         if bindings is None:
             return None
@@ -120,19 +167,16 @@ class Explainer:
                 for atom, one in used
             ):
                 continue
-            return tuple(self._child(atom, one, found) for atom, one in used)
+            return tuple(self._part(atom, one, found) for atom, one in used)
         return None
 
     def _stamp(self, relation: str, row: Row) -> int:
         return self._engine.tables[relation].stamps[row]
 
-    def _child(self, atom: Atom, row: Row | None, bindings: Bindings) -> Explanation:
+    def _part(self, atom: Atom, row: Row | None, bindings: Bindings) -> Part | Explanation:
         name = atom.relation.split("~")[0]
         if row is not None:
-            found = self.why(name, row)
-            if found is None:
-                raise RuntimeError(f"{name}{row} was matched and does not hold: a fault of the engine")
-            return found
+            return name, row
         args = tuple(bindings.get(arg.name, arg) if isinstance(arg, Var) else arg for arg in atom.args)
         name, _, shown = name.partition("?")
         columns = self._columns.get(name, ())
@@ -174,7 +218,10 @@ class Explainer:
             return
         item, rest = body[0], body[1:]
         if isinstance(item, Let):
-            value = item.function(*[bindings[arg.name] if isinstance(arg, Var) else arg for arg in item.args])
+            try:
+                value = item.function(*[bindings[arg.name] if isinstance(arg, Var) else arg for arg in item.args])
+            except Exception:  # the engine may test the conditions in another order and never ask this
+                return
             if item.variable is None:
                 if value:
                     yield from self._match(rest, bindings, used)

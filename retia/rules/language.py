@@ -17,7 +17,9 @@ anything. The function runs once, when it is declared, on placeholders; nothing 
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar, cast, dataclass_transform, get_type_hints
 
@@ -48,13 +50,30 @@ NOTE_RULE: Any = Column("rule")
 """A note the engine fills with the name of the rule that derived the row."""
 
 
-class Var(_Var):
-    """A variable, while a rule is being read. `a != b` in a body is a guard."""
+class _Comparable:
+    """Comparisons of variables and expressions are guards: `a != b`, `length < 32`. They have no truth of their own."""
 
     def __ne__(self, other: object) -> Any:
-        return Expression(
-            _differ, (self, other), f"{self.name} != {other.name if isinstance(other, _Var) else other!r}"
-        )
+        return _guard(operator.ne, self, "!=", other)
+
+    def __lt__(self, other: object) -> Any:
+        return _guard(operator.lt, self, "<", other)
+
+    def __le__(self, other: object) -> Any:
+        return _guard(operator.le, self, "<=", other)
+
+    def __gt__(self, other: object) -> Any:
+        return _guard(operator.gt, self, ">", other)
+
+    def __ge__(self, other: object) -> Any:
+        return _guard(operator.ge, self, ">=", other)
+
+    def __bool__(self) -> bool:
+        raise TypeError("a rule is read once, before there are values: no `if`, `and`, `or` or `a < b < c` in it")
+
+
+class Var(_Comparable, _Var):
+    """A variable, while a rule is being read."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Var) and self.name == other.name
@@ -63,15 +82,21 @@ class Var(_Var):
         return hash(self.name)
 
 
-def _differ(left: object, right: object) -> bool:
-    return left != right
-
-
-class Expression:
+class Expression(_Comparable):
     """A function call on variables, in a head, an atom or as a guard."""
 
     def __init__(self, function: Callable[..., Any], args: Row, text: str) -> None:
         self.function, self.args, self.text = function, args, text
+
+
+def _guard(compare: Callable[[Any, Any], bool], left: object, sign: str, right: object) -> Expression:
+    return Expression(compare, (left, right), f"{_shown(left)} {sign} {_shown(right)}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Expression):
+        return value.text
+    return value.name if isinstance(value, _Var) else repr(value)
 
 
 class Aggregated:
@@ -104,13 +129,12 @@ def collect(value: T) -> tuple[T, ...]:
 def fn(function: F) -> F:
     """Make a pure function usable in rules: with variables it makes an expression, else it just runs."""
 
+    @functools.wraps(function)
     def call(*args: Any) -> Any:
         if any(isinstance(arg, (_Var, Expression)) for arg in args):
-            shown = ", ".join(arg.name if isinstance(arg, _Var) else getattr(arg, "text", repr(arg)) for arg in args)
-            return Expression(function, args, f"{function.__name__}({shown})")
+            return Expression(function, args, f"{function.__name__}({', '.join(map(_shown, args))})")
         return function(*args)
 
-    call.__name__, call.__doc__ = function.__name__, function.__doc__
     return cast(F, call)
 
 
@@ -120,25 +144,26 @@ class Relation:
 
     columns: ClassVar[tuple[str, ...]] = ()
     keys: ClassVar[tuple[int, ...]] = ()
+    identity: ClassVar[tuple[int, ...]] = ()
+    """Places of the columns that tell rows apart: the KEY columns, or without any all but the notes."""
     notes: ClassVar[tuple[int, ...]] = ()
     rule_column: ClassVar[int | None] = None
 
     def __init_subclass__(cls) -> None:
-        roles: dict[str, str] = {}
-        for name in inspect.get_annotations(cls):
-            column = cls.__dict__.get(name)
-            if isinstance(column, Column):
-                if name == "row" or hasattr(Relation, name):
-                    raise RuleError(f"{cls.__name__}: a column may not be called {name}, every relation has that")
-                roles[name] = column.role
-                own = Column(column.role)
-                own.place = len(roles) - 1
-                setattr(cls, name, own)
+        roles = {name: column.role for name, column in _declared(cls).items()}
+        for place, (name, role) in enumerate(roles.items()):
+            own = Column(role)
+            own.place = place
+            setattr(cls, name, own)
         order = list(roles.values())
         cls.columns = tuple(roles)
-        cls.keys = tuple(place for place, role in enumerate(order) if role == "key")
         cls.notes = tuple(place for place, role in enumerate(order) if role in ("note", "rule"))
+        keys = tuple(place for place, role in enumerate(order) if role == "key")
+        cls.keys = keys
+        cls.identity = keys or tuple(place for place in range(len(order)) if place not in cls.notes)
         cls.rule_column = order.index("rule") if "rule" in order else None
+        if order and not cls.identity:
+            raise RuleError(f"{_place(cls)}: relation {cls.__name__} has only notes; it needs a KEY or a COL")
 
     def __init__(self, *args: Any, **named: Any) -> None:
         name = type(self).__name__
@@ -180,6 +205,31 @@ class Relation:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+def _declared(cls: type[Relation]) -> dict[str, Column]:
+    """The columns of a class body. Raises RuleError for one that could not work."""
+    found: dict[str, Column] = {}
+    if any(base.columns for base in cls.__mro__[1:] if issubclass(base, Relation)):
+        raise RuleError(f"{_place(cls)}: relation {cls.__name__} extends another relation; declare its columns anew")
+    for name, annotation in inspect.get_annotations(cls).items():
+        column = cls.__dict__.get(name)
+        if "ClassVar" in str(annotation):
+            continue
+        if not isinstance(column, Column):
+            raise RuleError(f"{_place(cls)}: {cls.__name__}.{name} is no column: give it = KEY, COL or NOTE")
+        if name == "row" or name.startswith("_") or hasattr(Relation, name):
+            raise RuleError(f"{_place(cls)}: {cls.__name__}: a column may not be called {name}")
+        found[name] = column
+    return found
+
+
+def _place(cls: type) -> str:
+    """The file and line where a class is being declared: the nearest caller outside this module."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else cls.__module__
+
+
 class Negated:
     def __init__(self, atom: Relation) -> None:
         self.atom = atom
@@ -191,6 +241,7 @@ class Rule:
     def __init__(self, head: Relation, body: list[object]) -> None:
         self.head, self.body = head, body
         self.name, self.doc, self.where = "", "", ""
+        self.parameters: tuple[str, ...] = ()
 
 
 def rule(function: Callable[..., Rule]) -> Rule:
@@ -202,11 +253,12 @@ def rule(function: Callable[..., Rule]) -> Rule:
             raise RuleError(f"{where}: rule {function.__name__}: a variable may not begin with an underscore: {name}")
     try:
         made = function(*[Var(name) for name in names])
-    except RowError as error:
-        raise RuleError(f"{where}: rule {function.__name__}: {error}") from None
+    except (RowError, RuleError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        raise RuleError(f"{where}: rule {function.__name__}: {error}") from error
     if not isinstance(made, Rule):
         raise RuleError(f"{where}: rule {function.__name__} returns no rule: write `return Head(...) <= [...]`")
     made.name, made.doc, made.where = function.__name__, inspect.getdoc(function) or "", where
+    made.parameters = tuple(names)
     return made
 
 
@@ -216,4 +268,6 @@ def column_types(relation: type[Relation]) -> dict[str, type]:
         hints = get_type_hints(relation)
     except Exception:  # a forward reference out of sight is no error here: the type checker judges it
         return {}
-    return {name: hints[name] for name in relation.columns if isinstance(hints.get(name), type)}
+    return {
+        name: hints[name] for name in relation.columns if isinstance(hints.get(name), type) and hints[name] is not Any
+    }

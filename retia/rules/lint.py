@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from retia.rules.plan import order
-from retia.rules.terms import Atom, Clause, is_any, variables
+from retia.rules.terms import Atom, Clause, Let, is_any, variables
 
 if TYPE_CHECKING:
     from retia.rules.lowering import Lowered
@@ -24,6 +25,7 @@ def lint(lowered: Lowered, outputs: Sequence[str]) -> list[Finding]:
     for clause in lowered.clauses:
         if clause.head not in needed:
             findings.append(Finding(clause.name, clause.where, f"no output needs {clause.head}"))
+        findings += [Finding(clause.name, clause.where, what) for what in _loose(clause)]
         if not clause.doc:
             findings.append(Finding(clause.name, clause.where, "has no sentence that says what it means"))
     return findings
@@ -48,6 +50,18 @@ def _cross_products(clause: Clause) -> list[Finding]:
             elif not isinstance(item, Atom) and item.variable:
                 bound.add(item.variable)
     return list(found.values())
+
+
+def _loose(clause: Clause) -> list[str]:
+    """Variables that bind nothing: most often a misspelling."""
+    times = Counter(variables(clause.args))
+    for item in clause.body:
+        times.update(variables(item.args))
+        if isinstance(item, Let) and item.variable:
+            times[item.variable] += 2
+    once = [f"variable {name} stands only once: leave its column out" for name, count in times.items() if count == 1]
+    unused = [f"variable {name} is not used" for name in clause.parameters if name not in times]
+    return once + unused
 
 
 def _variables_of(item: Atom) -> list[object]:

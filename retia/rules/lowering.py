@@ -16,6 +16,8 @@ from retia.rules.terms import ANY, Aggregate, Atom, Clause, Item, Let, Var, is_a
 
 GROUP = "$group"
 """Suffix of the relation that an aggregate reads."""
+FRESH = "_e"
+"""Begins the variables that hold an expression's value; a rule's own variables may not begin with an underscore."""
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Lowered:
     relations: dict[str, type[Relation]] = field(default_factory=dict)
     clauses: list[Clause] = field(default_factory=list)
     aggregates: list[Aggregate] = field(default_factory=list)
+    types: dict[type[Relation], dict[str, type]] = field(default_factory=dict)
 
     @property
     def derived(self) -> set[str]:
@@ -31,7 +34,13 @@ class Lowered:
 
 def lower(rules: Iterable[Rule]) -> Lowered:
     lowered = Lowered()
+    places: dict[str, str] = {}
     for one in rules:
+        if not isinstance(one, Rule):
+            raise RuleError(f"{one!r} is no rule: decorate the function with @rule")
+        if one.name in places:
+            raise RuleError(f"{one.where}: rule {one.name}: there is another of that name at {places[one.name]}")
+        places[one.name] = one.where
         _Lowering(one, lowered).run()
     return lowered
 
@@ -47,7 +56,9 @@ class _Lowering:
             self._item(item)
         head = self._see(self.rule.head)
         args = self._head_args(head)
-        clause = Clause(self._clause_head(head), args, tuple(self.body), self.rule.name, self.rule.doc, self.rule.where)
+        rule = self.rule
+        body = tuple(self.body)
+        clause = Clause(self._clause_head(head), args, body, rule.name, rule.doc, rule.where, rule.parameters)
         self._check(clause)
         self.into.clauses.append(clause)
 
@@ -56,19 +67,25 @@ class _Lowering:
 
     def _see(self, atom: Relation) -> str:
         name = type(atom).__name__
+        if not atom.columns:
+            raise self._fail(f"relation {name} has no columns")
         if self.into.relations.setdefault(name, type(atom)) is not type(atom):
             raise self._fail(f"two relations are called {name}")
         self._check_constants(atom)
         return name
 
     def _check_constants(self, atom: Relation) -> None:
-        types = column_types(type(atom))
+        types = self.into.types.get(type(atom))
+        if types is None:
+            types = self.into.types[type(atom)] = column_types(type(atom))
         for column, value in zip(atom.columns, atom.row, strict=True):
             if isinstance(value, (Var, Expression, Aggregated)):
                 continue
             if value is None:
                 raise self._fail(f"{type(atom).__name__}.{column} is None, which no row may hold")
             wanted = types.get(column)
+            if wanted is float and type(value) is int:
+                continue
             if wanted is not None and not isinstance(value, wanted):
                 raise self._fail(f"{type(atom).__name__}.{column} is {wanted.__name__}, not {value!r}")
 
@@ -86,12 +103,28 @@ class _Lowering:
         if isinstance(value, Expression):
             args = tuple(map(self._term, value.args))
             self.fresh += 1
-            made = Var(f"x{self.fresh}_{value.function.__name__.strip('_<>')}")
+            made = Var(f"{FRESH}{self.fresh}")
             self.body.append(Let(made.name, value.function, args, value.text))
             return made
         if isinstance(value, Aggregated):
             raise self._fail("an aggregate may only stand in the head")
-        return Var(value.name) if isinstance(value, Var) and not is_any(value) else ANY if is_any(value) else value
+        if isinstance(value, Var):
+            return ANY if is_any(value) else self._variable(value)
+        self._check_constant(value)
+        return value
+
+    def _variable(self, value: Var) -> Var:
+        if value.name.startswith("_") or not value.name.isidentifier():
+            raise self._fail(f"a variable may not be called {value.name}")
+        return Var(value.name)
+
+    def _check_constant(self, value: Any) -> None:
+        if isinstance(value, tuple | frozenset) and any(isinstance(part, Var | Expression) for part in value):
+            raise self._fail(f"a variable inside {type(value).__name__} {value!r} would never be bound: use a function")
+        try:
+            hash(value)
+        except TypeError:
+            raise self._fail(f"{value!r} cannot be hashed, so no row can hold it") from None
 
     def _head_args(self, head: str) -> tuple[Any, ...]:
         relation = self.into.relations[head]
@@ -112,12 +145,15 @@ class _Lowering:
         wanted = Aggregate(head, head + GROUP, place, kind)
         others = [one for one in self.into.aggregates if one.head == head]
         if others and others != [wanted]:
-            raise self._fail(f"{head} already has another aggregate")
+            raise self._fail(f"{head} already has another aggregate: give each a relation of its own")
         if not others:
             self.into.aggregates.append(wanted)
 
     def _clause_head(self, head: str) -> str:
         aggregated = any(isinstance(value, Aggregated) for value in self.rule.head.row)
+        mixed = {head} if aggregated else {head + GROUP}
+        if any(clause.head in mixed for clause in self.into.clauses):
+            raise self._fail(f"{head} is aggregated by one rule and derived without aggregate by another")
         return head + GROUP if aggregated else head
 
     def _check(self, clause: Clause) -> None:

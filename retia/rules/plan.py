@@ -1,17 +1,18 @@
 """Clauses to specialised Python source: one function for each (clause, body position), the delta plan.
 
     RemoteFlow <= d(Binding):
-        for (p, h), _w in _delta.items():
-            if (h,) in rows_This: continue
-            _b1 = ix_Enabled_0.get(p) ...
+        for (p_, h_), _w in _delta.items():
+            if (h_,) in _rows2_This: continue
+            _b1 = _ix4_Enabled_0.get(p_) ...
 
-Every name of the generator begins with an underscore; a rule's variables may not (checked in `language`). Called
-once, when a program is declared; `engine` calls what comes out.
+Every name of the generator begins with an underscore, every variable of a rule ends with one and begins with none.
+Called once, when a program is declared; `engine` calls what comes out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,7 +70,7 @@ class Code:
 
     def term(self, value: Any) -> str:
         if isinstance(value, Var):
-            return value.name
+            return local(value.name)
         if type(value) is int or type(value) is str:
             return repr(value)
         name = f"_k{len(self.names)}"
@@ -135,7 +136,7 @@ class Emitter:
             if is_any(arg):
                 names.append("_")
             elif isinstance(arg, Var) and arg.name not in self.bound and arg.name not in seen:
-                names.append(arg.name)
+                names.append(local(arg.name))
                 seen.add(arg.name)
             else:
                 names.append(f"_{column}")
@@ -144,14 +145,21 @@ class Emitter:
         return _tuple(names), checks
 
     def _let(self, let: Let) -> None:
-        call = f"{self.code.term(let.function)}({', '.join(map(self.code.term, let.args))})"
+        call = self._call(let)
         if let.variable is None:
-            self._line(f"if not {call}: {self._skip}")
+            self._line(f"if not ({call}): {self._skip}")
         elif let.variable in self.bound:
-            self._line(f"if {let.variable} != {call}: {self._skip}")
+            self._line(f"if {local(let.variable)} != ({call}): {self._skip}")
         else:
-            self._line(f"{let.variable} = {call}")
+            name = local(let.variable)
+            self._line(f"{name} = {call}")
+            self._line(f"if {name} is None: {self.code.term(_refuse_none)}({self.code.term(let.text)})")
             self.bound.add(let.variable)
+
+    def _call(self, let: Let) -> str:
+        args = list(map(self.code.term, let.args))
+        sign = _INLINE.get(let.function)
+        return f" {sign} ".join(args) if sign else f"{self.code.term(let.function)}({', '.join(args)})"
 
     def _atom(self, atom: Atom) -> None:
         known = tuple(
@@ -205,6 +213,30 @@ class Emitter:
             self._line("return True")
             self.code.lines.append("    return False")
         self.code.lines.append("")
+
+
+def local(variable: str) -> str:
+    """A rule's variable in generated code. The underscore behind keeps it apart from builtins and keywords, and from
+    the generator's names, which begin with one."""
+    return variable + "_"
+
+
+def plan_variables(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a plan's local names those of the rule's own variables, as the rule writes them."""
+    return {name[:-1]: value for name, value in values.items() if name.endswith("_") and not name.startswith("_")}
+
+
+def _refuse_none(call: str) -> None:
+    raise ValueError(f"{call} gave None, which no row may hold")
+
+
+_INLINE: dict[Callable[..., Any], str] = {
+    operator.ne: "!=",
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+}
 
 
 def _tuple(parts: list[str]) -> str:

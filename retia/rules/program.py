@@ -10,17 +10,17 @@ A transaction is synchronous and atomic: all of it, or (when a function used in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from retia.rules.engine import Engine
 from retia.rules.errors import RowError, RuleError
 from retia.rules.explain import Explainer, Explanation, Missing
-from retia.rules.keyed import Conflict, Keyed
+from retia.rules.keyed import Conflict, Keyed, KeyedChange
 from retia.rules.language import Relation, Rule
 from retia.rules.lint import Finding, lint
 from retia.rules.lowering import lower
 from retia.rules.tables import Delta
-from retia.rules.terms import Row, is_any
+from retia.rules.terms import ANY, Row, is_any
 
 R = TypeVar("R", bound=Relation)
 
@@ -28,21 +28,45 @@ R = TypeVar("R", bound=Relation)
 class Change:
     """What one transaction did to the outputs. `raw` gives plain tuples for those with very many rows."""
 
-    def __init__(self, by_key: dict[type[Relation], dict[Any, tuple[Row | None, Row | None]]]) -> None:
-        self._by_key = by_key
+    def __init__(self, parts: dict[type[Relation], KeyedChange]) -> None:
+        self._parts = parts
 
     def raw(self, relation: type[Relation]) -> Iterable[tuple[Row | None, Row | None]]:
         """(old, new) tuples, one for each key that changed."""
-        return self._by_key.get(relation, {}).values()
+        part = self._parts.get(relation)
+        return part.rows.values() if part is not None else ()
 
     def of(self, relation: type[R]) -> list[tuple[R | None, R | None]]:
         """(old, new) typed rows, one for each key that changed."""
         make = relation.of
-        return [(make(old) if old else None, make(new) if new else None) for old, new in self.raw(relation)]
+        return [
+            (make(old) if old is not None else None, make(new) if new is not None else None)
+            for old, new in self.raw(relation)
+        ]
+
+    delta = of
+
+    def added(self, relation: type[R]) -> list[R]:
+        """Rows that are there now and were not, new versions of a key included."""
+        return [relation.of(new) for _, new in self.raw(relation) if new is not None]
+
+    def removed(self, relation: type[R]) -> list[R]:
+        """Rows that were there and are not now, old versions of a key included."""
+        return [relation.of(old) for old, _ in self.raw(relation) if old is not None]
+
+    @property
+    def conflicts(self) -> list[Conflict]:
+        """Conflicts that came with this batch, or changed in it."""
+        return [conflict for part in self._parts.values() for conflict in part.came]
+
+    @property
+    def resolved(self) -> list[Conflict]:
+        """Conflicts, as they were, that went or changed."""
+        return [conflict for part in self._parts.values() for conflict in part.went]
 
     def __iter__(self) -> Iterator[tuple[int, Relation]]:
         """(-1, row) for rows that went and (+1, row) for rows that came; of a modified key first the old."""
-        for relation in self._by_key:
+        for relation in self._parts:
             for old, new in self.of(relation):
                 if old is not None:
                     yield -1, old
@@ -50,7 +74,8 @@ class Change:
                     yield 1, new
 
     def __bool__(self) -> bool:
-        return any(self._by_key.values())
+        """Whether any output row changed. A conflict may have come or gone without that."""
+        return any(part.rows for part in self._parts.values())
 
 
 class Program:
@@ -61,7 +86,7 @@ class Program:
         self._relations = dict(self._lowered.relations)
         derived = self._lowered.derived
         for output in outputs:
-            if output.__name__ not in derived:
+            if output.__name__ not in derived or self._relations[output.__name__] is not output:
                 raise RuleError(f"output {output.__name__}: no rule derives it")
         schema = {name: len(rel.columns) for name, rel in self._relations.items() if name not in derived}
         self.engine = Engine(schema, self._lowered.clauses, self._lowered.aggregates)
@@ -74,8 +99,9 @@ class Program:
     # -- transactions ----------------------------------------------------------------------------------------------
 
     def transact(self, put: Iterable[Relation] = (), drop: Iterable[Relation] = ()) -> Change:
-        """One batch: first the drops, then the puts. A put replaces the row with the same key; a drop names a row
-        by its key columns. What is so already changes nothing. Raises RowError, or EvaluationError (undone)."""
+        """One batch: first the drops, then the puts, so a key both dropped and put is there; of two puts of a key the
+        last counts. A put replaces the row with the same key; a drop names a row by its key columns. What is so
+        already changes nothing. Raises RowError, or EvaluationError; either way nothing was changed."""
         changes: list[tuple[str, Row, int]] = []
         staged: dict[tuple[str, Any], Row | None] = {}
         for row in drop:
@@ -98,14 +124,20 @@ class Program:
 
     def _stage(self, staged: dict[tuple[str, Any], Row | None], row: Relation, new: Row | None) -> None:
         name = type(row).__name__
-        if name not in self._base:
-            reason = "is derived by rules" if name in self._relations else "stands in no rule of this program"
+        if name not in self._base or self._relations[name] is not type(row):
+            derived = self._relations.get(name) is type(row)
+            reason = "is derived by rules" if derived else "stands in no rule of this program"
             raise RowError(f"{name} {reason} and cannot be given")
-        staged[name, _key(row)] = new
+        try:
+            staged[name, _key(row)] = new
+            hash(new)
+        except TypeError as error:
+            raise RowError(f"{error}, in {row!r}") from None
 
     def _check_row(self, row: Relation) -> None:
-        for column, value in zip(row.columns, row.row, strict=True):
-            if value is None or is_any(value):
+        for value in row.row:
+            if value is None or value is ANY:
+                column = row.columns[row.row.index(value)]
                 raise RowError(f"{type(row).__name__}: column {column} has no value in {row!r}")
 
     def _change(self, deltas: dict[str, Delta]) -> Change:
@@ -128,29 +160,41 @@ class Program:
             yield relation.of(row)
 
     def raw_rows(self, relation: type[Relation]) -> Iterable[Row]:
+        """As `rows`, as plain tuples. Empty for a relation that stands in no rule."""
         keyed = self._outputs.get(relation)
-        return keyed.rows.values() if keyed is not None else self.engine.tables[relation.__name__].rows.keys()
+        if keyed is not None:
+            return keyed.rows.values()
+        table = self.engine.tables.get(relation.__name__)
+        return table.rows.keys() if table is not None else ()
 
     def by_key(self, relation: type[Relation]) -> dict[Any, Row]:
         """The live mapping of an output's key to its row. Read only."""
         return self._outputs[relation].rows
 
     def find(self, relation: type[R], **columns: Any) -> list[R]:
-        """Rows with these column values, by an index where one is live, else by reading them all."""
+        """Rows with these column values, by an index where one is live, else by reading them all. Of a keyed output
+        only the winners."""
         pattern = [columns.pop(name, None) for name in relation.columns]
         if columns:
             raise RowError(f"{relation.__name__} has no column {', '.join(columns)}")
         if relation.__name__ not in self.engine.tables:
             return []
-        return [relation.of(row) for row in self._explainer.find(relation.__name__, pattern)]
+        found = self._explainer.find(relation.__name__, pattern)
+        keyed = self._outputs.get(relation)
+        return [relation.of(row) for row in found if keyed is None or keyed.rows[keyed.key(row)] == row]
 
     def lookup(self, relation: type[R], *key: Any) -> R | None:
         """The row of a base relation or of an output with this key."""
-        name = key[0] if len(key) == 1 else key
+        if len(key) != len(relation.identity):
+            names = ", ".join(relation.columns[place] for place in relation.identity)
+            raise RowError(f"the key of {relation.__name__} is ({names}), not {key!r}")
         rows = self._base.get(relation.__name__)
         if rows is None:
-            rows = self._outputs[relation].rows
-        row = rows.get(name)
+            keyed = self._outputs.get(relation)
+            if keyed is None:
+                raise RowError(f"{relation.__name__} is neither a base relation of this program nor an output")
+            rows = keyed.rows
+        row = rows.get(key[0] if len(key) == 1 else key)
         return None if row is None else relation.of(row)
 
     @property
@@ -159,8 +203,18 @@ class Program:
         return [conflict for keyed in self._outputs.values() for conflict in keyed.conflicts()]
 
     def why(self, row: Relation) -> Explanation | None:
-        """One derivation down to the given rows; None when the row does not hold."""
-        return self._explainer.why(type(row).__name__, row.row)
+        """One derivation down to the given rows; None when the row does not hold. Columns left out match anything:
+        then one of the rows that match is explained."""
+        name, wanted = type(row).__name__, row.row
+        if name not in self.engine.tables:
+            return None
+        if any(map(is_any, wanted)):
+            found = self._explainer.find(name, [None if is_any(value) else value for value in wanted])
+            if not found:
+                return None
+            keyed = self._outputs.get(type(row))
+            wanted = min(found, key=keyed.rank if keyed is not None else repr)
+        return self._explainer.why(name, wanted)
 
     def why_not(self, row: Relation) -> list[Missing]:
         """For each rule that could derive it, the first condition that fails. Columns left out match anything."""
@@ -186,6 +240,9 @@ class Program:
 
 
 def _key(row: Relation) -> Any:
-    places = row.keys or tuple(range(len(row.columns)))
-    values = [cast(Any, row.row[place]) for place in places]
-    return values[0] if len(values) == 1 else tuple(values)
+    values = row.row
+    found = tuple([values[place] for place in row.identity])
+    for value in found:
+        if value is None or value is ANY:
+            raise RowError(f"{type(row).__name__}: the key has no value in {row!r}")
+    return found[0] if len(found) == 1 else found

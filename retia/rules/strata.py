@@ -29,7 +29,8 @@ def stratify(names: Iterable[str], clauses: Sequence[Clause], aggregates: Sequen
                     hard[clause.head, item.relation] = f"{clause.where}: rule {clause.name}"
     for aggregate in aggregates:
         needs[aggregate.head].add(aggregate.source)
-        hard[aggregate.head, aggregate.source] = f"aggregate {aggregate.head}"
+        clause = next(clause for clause in clauses if clause.head == aggregate.source)
+        hard[aggregate.head, aggregate.source] = f"{clause.where}: rule {clause.name}"
     strata = Strata()
     for component in _components(needs):
         recursive = len(component) > 1 or component[0] in needs[component[0]]

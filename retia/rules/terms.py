@@ -45,7 +45,8 @@ Item = Atom | Let
 
 @dataclass(frozen=True)
 class Clause:
-    """`head(args) :- body`. `name` and `where` (file:line) are for messages, `doc` for explanations."""
+    """`head(args) :- body`. `name` and `where` (file:line) are for messages, `doc` for explanations, `parameters`
+    (the variables the rule declares) for lint."""
 
     head: str
     args: Row
@@ -53,6 +54,7 @@ class Clause:
     name: str
     doc: str = ""
     where: str = ""
+    parameters: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.head}({show_args(self.args)}) <= {', '.join(map(show_item, self.body))}"

@@ -72,12 +72,12 @@ def _layer(rnd: random.Random, name: str, known: list, first: int) -> tuple[type
     if kind == "aggregate":
         head = _relation(name, [COL] * width + [COL])
         shape = rnd.choice([lowest, highest, count, collect])
-        return head, [_rule(rnd, head, known, f"r{first}", aggregate=shape)]
+        return head, [_rule(rnd, head, known, f"{name}_0", aggregate=shape)]
     roles = [KEY] + [COL] * width + [NOTE_RULE] if kind == "keyed" else [COL] * width
     head = _relation(name, roles)
-    rules = [_rule(rnd, head, known, f"r{first + n}") for n in range(rnd.randrange(1, 3))]
+    rules = [_rule(rnd, head, known, f"{name}_{n}") for n in range(rnd.randrange(1, 3))]
     if kind == "recursive":
-        rules += [_rule(rnd, head, known, f"r{first + 2 + n}", recurse=True) for n in range(rnd.randrange(1, 3))]
+        rules += [_rule(rnd, head, known, f"{name}_again{n}", recurse=True) for n in range(rnd.randrange(1, 3))]
     return head, rules
 
 

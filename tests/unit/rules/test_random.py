@@ -92,7 +92,7 @@ def _compare(program: Program, output: type, seen: dict, want: dict) -> None:
 
 
 def _rank(program: Program, output: type, row: tuple) -> tuple:
-    return program._outputs[output]._rank(row)
+    return program._outputs[output].rank(row)
 
 
 def _grounded(program: Program, tree: Explanation | None, want: dict, depth: int = 0) -> None:
