@@ -1,22 +1,116 @@
-"""The text form is what ovs-ofctl takes, and comes back."""
+"""The text form is what ovs-ofctl takes, and comes back; tests/ovs/flows reads real dumps."""
 
 from __future__ import annotations
 
-import random
+import contextlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retia.errors import InvalidInput
-from retia.flows.fields import Subfield
-from retia.flows.match import match
-from retia.flows.text import parse_flow, show_flow
-from tests.unit.flows.random_flows import random_flow
+from retia.flows.actions import IN_PORT, LOCAL, Action, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.fields import FIELDS, WIDE, Subfield, whole
+from retia.flows.flow import Flow
+from retia.flows.match import Match, match
+from retia.flows.text import parse_flow, show_actions, show_flow, show_match
 
 
-@pytest.mark.parametrize("seed", range(200))
-def test_flows_come_back(seed: int) -> None:
-    flow = random_flow(random.Random(seed))
+@st.composite
+def values(draw: st.DrawFn, name: str) -> tuple[int, int]:
+    field = FIELDS[name]
+    mask = draw(st.integers(1, field.full)) if field.maskable and draw(st.booleans()) else field.full
+    return draw(st.integers(0, field.full)) & mask, mask
+
+
+@st.composite
+def parts(draw: st.DrawFn, *, written: bool) -> Subfield:
+    field = draw(st.sampled_from([field for field in FIELDS.values() if field.writable or not written]))
+    if not field.maskable or draw(st.booleans()):
+        return whole(field.name)
+    start = draw(st.integers(0, field.bits - 1))
+    return Subfield(field.name, start, draw(st.integers(1, field.bits - start)))
+
+
+@st.composite
+def loads(draw: st.DrawFn) -> Load:
+    part = draw(parts(written=True))
+    return Load(part, draw(st.integers(0, (1 << part.bits) - 1)))
+
+
+PORTS = st.one_of(st.integers(1, 0xFEFF), st.sampled_from([IN_PORT, LOCAL]))
+TABLES = st.integers(0, 253)
+ACTIONS = st.one_of(
+    loads(),
+    st.builds(Move, parts(written=False), parts(written=True)).filter(lambda move: move.source.bits == move.to.bits),
+    st.builds(Output, PORTS),
+    st.builds(Resubmit, TABLES),
+    st.sampled_from([DecTtl(), ForgetInPort()]),
+)
+
+
+@st.composite
+def matches(draw: st.DrawFn) -> Match:
+    names = draw(st.sets(st.sampled_from([name for name in FIELDS if name not in WIDE]), max_size=5))
+    return match(**{name: draw(values(name)) for name in names})
+
+
+FLOWS = st.builds(
+    lambda table, priority, wanted, actions, last, cookie: Flow(table, priority, wanted, (*actions, *last), cookie),
+    TABLES,
+    st.integers(0, 0xFFFF),
+    matches(),
+    st.lists(ACTIONS, max_size=5),
+    st.lists(st.builds(Goto, TABLES), max_size=1),
+    st.integers(0, (1 << 64) - 1),
+)
+
+
+@given(FLOWS)
+def test_flows_come_back(flow: Flow) -> None:
     assert parse_flow(show_flow(flow)).flow == flow
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_comes_back(name: str) -> None:
+    field = FIELDS[name]
+    wanted = match(**{name: 0x11 & field.full})
+    assert parse_flow(f"{show_match(wanted)} actions=drop").flow.match == wanted
+    if field.maskable:
+        masked = match(**{name: (1 << field.bits - 1, 1 << field.bits - 1)})
+        assert parse_flow(f"{show_match(masked)} actions=drop").flow.match == masked
+
+
+@pytest.mark.parametrize(
+    ("action", "text"),
+    [
+        pytest.param(Load(Subfield("reg0", 0, 16), 5), "set_field:0x5/0xffff->reg0", id="part"),
+        pytest.param(Load(Subfield("reg0", 16, 1), 1), "set_field:0x10000/0x10000->reg0", id="bit"),
+        pytest.param(Load(whole("metadata"), 0), "set_field:0->metadata", id="zero"),
+        pytest.param(Load(whole("eth_dst"), 5), "set_field:00:00:00:00:00:05->eth_dst", id="mac"),
+        pytest.param(Load(whole("tun_dst"), 0x0A000001), "set_field:10.0.0.1->tun_dst", id="address"),
+        pytest.param(Load(whole("nw_ttl"), 64), "set_field:64->nw_ttl", id="decimal"),
+        pytest.param(
+            Move(Subfield("reg0", 0, 16), Subfield("tun_metadata0", 48, 16)),
+            "move:NXM_NX_REG0[0..15]->NXM_NX_TUN_METADATA0[48..63]",
+            id="move",
+        ),
+        pytest.param(Output(7), "output:7", id="output"),
+        pytest.param(Output(IN_PORT), "IN_PORT", id="in_port"),
+        pytest.param(Output(LOCAL), "LOCAL", id="local"),
+        pytest.param(Resubmit(9), "resubmit(,9)", id="resubmit"),
+        pytest.param(Goto(9), "goto_table:9", id="goto"),
+        pytest.param(DecTtl(), "dec_ttl", id="dec_ttl"),
+        pytest.param(ForgetInPort(), "set_field:0->in_port", id="forget"),
+    ],
+)
+def test_every_action(action: Action, text: str) -> None:
+    assert show_actions((action,)) == text
+    assert parse_flow(f"actions={text}").flow.actions == (action,)
+
+
+def test_no_actions_are_a_drop() -> None:
+    assert show_actions(()) == "drop" and parse_flow("actions=drop").flow.actions == ()
 
 
 def test_a_line_of_dump_flows_with_its_counters() -> None:
@@ -27,13 +121,61 @@ def test_a_line_of_dump_flows_with_its_counters() -> None:
     seen = parse_flow(line)
     assert (seen.packets, seen.octets, seen.seconds, seen.flow.cookie, seen.flow.table) == (7, 98, 1.5, 42, 3)
     wanted = match(metadata=5, eth_type=0x800, nw_proto=1, ip_dst=(0x0A000000, 0xFFFFFF00), icmp_type=8)
-    assert seen.flow.match == wanted
+    assert seen.flow.match == wanted and seen.flow.priority == 100
 
 
-@pytest.mark.parametrize("line", ["", "hello", "table=1 actions=fly", "table=1,vlan_tci=3 actions=drop"])
+@pytest.mark.parametrize(
+    ("text", "actions"),
+    [
+        pytest.param("load:0x5->NXM_NX_REG0[0..15]", (Load(Subfield("reg0", 0, 16), 5),), id="load"),
+        pytest.param("load:0->NXM_OF_IN_PORT[]", (ForgetInPort(),), id="forget"),
+        pytest.param("mod_dl_src:02:00:00:00:00:01", (Load(whole("eth_src"), 0x020000000001),), id="mac"),
+        pytest.param("mod_nw_dst:10.0.0.1", (Load(whole("ip_dst"), 0x0A000001),), id="address"),
+        pytest.param("mod_tp_dst:80", (Load(whole("tcp_dst"), 80),), id="port"),
+    ],
+)
+def test_dumps_of_old_openflow(text: str, actions: tuple) -> None:
+    assert parse_flow(f"tcp actions={text}").flow.actions == actions
+
+
+@pytest.mark.parametrize(
+    ("shown", "name"),
+    [("veth1", "veth1"), ('"web-1"', "web-1"), ('"2"', "2"), ('"a,b c"', "a,b c"), ('"q\\"t"', 'q"t')],
+)
+def test_ports_by_name(shown: str, name: str) -> None:
+    flow = parse_flow(f"in_port={shown},metadata=0x1 actions=output:{shown},goto_table:1", {name: 77}).flow
+    assert flow.match == match(in_port=77, metadata=1) and flow.actions == (Output(77), Goto(1))
+    with pytest.raises(InvalidInput, match=r"no port is called(.|\n)*--no-names"):
+        parse_flow(f"in_port={shown} actions=drop")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("hello", id="a-word"),
+        pytest.param("table=1 actions=fly", id="unknown-action"),
+        pytest.param("table=1,vlan_tci=3 actions=drop", id="unknown-field"),
+        pytest.param("table=one actions=drop", id="no-number"),
+        pytest.param("reg0=0x1ffffffff actions=drop", id="too-wide"),
+        pytest.param("eth_src=10.0.0.1 actions=drop", id="no-mac"),
+        pytest.param("actions=set_field:0x5/0x5->reg0", id="mask-with-holes"),
+        pytest.param("actions=move:NXM_NX_REG0[a..b]->NXM_NX_REG1[]", id="no-bits"),
+        pytest.param("actions=resubmit(7,9)", id="resubmit-with-port"),
+        pytest.param("tp_src=7 actions=drop", id="ports-of-nothing"),
+        pytest.param("NXST_FLOW reply (xid=0x4):", id="the-head-of-a-dump"),
+    ],
+)
 def test_what_is_no_flow_of_ours_is_said_so(line: str) -> None:
     with pytest.raises(InvalidInput):
         parse_flow(line)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_flow_or_invalid(text: str) -> None:
+    for line in (text, f"{text} actions={text}", f"ip,reg0={text} actions=set_field:{text}->reg0"):
+        with contextlib.suppress(InvalidInput):
+            parse_flow(line)
 
 
 def test_parts_of_fields_show_their_bits() -> None:
