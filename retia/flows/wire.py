@@ -1,6 +1,6 @@
 """The OpenFlow 1.5 view of flows: FLOW_MODs out; flow descriptions and monitor updates in. Pure bytes, no socket.
 
-Encoded matches and actions are cached, since one network repeats them. What another controller put into a flow
+Encoded actions and decoded matches are cached, since one network repeats them. What another controller put into a flow
 and Retia does not know decodes to `Foreign`: it compares unequal to all of ours and is never an error.
 Sources: OpenFlow 1.5.1 sections 7.2.2-7.2.6, 7.3.4.1; nicira-ext.h for resubmit and the NXM fields.
 """
@@ -31,6 +31,19 @@ _FORGET_IN_PORT = struct.pack("!HHHBBH6x", 25, 16, 0, 0, 2, 0)
 _FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
 _FOREIGN = "foreign-"
 _CONTROLLER = 0xFFFFFFFD
+_HEADER = struct.Struct("!HBB")
+_PAIR = struct.Struct("!HH")
+_PADDING = [bytes(count) for count in range(8)]
+
+
+def _codes(field: Field) -> tuple[int, bytes, bytes, int]:
+    """The full mask, the OXM headers of an exact and of a masked match, and the bytes of a value."""
+    size = (field.bits + 7) // 8
+    exact = _HEADER.pack(field.oxm_class, field.oxm_field << 1, size)
+    return field.full, exact, _HEADER.pack(field.oxm_class, field.oxm_field << 1 | 1, 2 * size), size
+
+
+_CODES = {name: _codes(field) for name, field in FIELDS.items()}
 _BY_OXM = {(field.oxm_class, field.oxm_field): field for field in FIELDS.values()}
 
 
@@ -65,32 +78,26 @@ def flow_delete(key: FlowKey) -> bytes:
     return head + encode_match(key.match)
 
 
-@lru_cache(maxsize=1 << 12)
 def encode_match(wanted: Match) -> bytes:
-    fields = b"".join(
-        _encode_field(FIELDS[name], value, mask) if name in FIELDS else _encode_foreign(name, value)
-        for name, value, mask in wanted
-    )
-    return _padded(struct.pack("!HH", 1, 4 + len(fields)) + fields)
+    """Not cached: nearly every flow has a match of its own, and looking it up costs more than writing it."""
+    fields = b"".join([_encode_field(name, value, mask) for name, value, mask in wanted])
+    size = 4 + len(fields)
+    return _PAIR.pack(1, size) + fields + _PADDING[-size % 8]
 
 
-def _encode_field(field: Field, value: int, mask: int) -> bytes:
-    size = (field.bits + 7) // 8
-    if mask == field.full:
-        return struct.pack("!HBB", field.oxm_class, field.oxm_field << 1, size) + value.to_bytes(size, "big")
-    head = struct.pack("!HBB", field.oxm_class, field.oxm_field << 1 | 1, 2 * size)
-    return head + value.to_bytes(size, "big") + mask.to_bytes(size, "big")
+def _encode_field(name: str, value: int, mask: int) -> bytes:
+    if name not in _CODES:
+        return _encode_foreign(name, value)
+    full, exact, masked, size = _CODES[name]
+    if mask == full:
+        return exact + value.to_bytes(size, "big")
+    return masked + value.to_bytes(size, "big") + mask.to_bytes(size, "big")
 
 
 def _encode_foreign(name: str, value: int) -> bytes:
     """A field that came from the switch and that Retia does not know: to delete such a flow, its bytes are enough."""
     header = bytes.fromhex(name.removeprefix(_FOREIGN))
     return header + value.to_bytes(header[3], "big")
-
-
-def _header(name: str) -> bytes:
-    field = FIELDS[name]
-    return struct.pack("!HBB", field.oxm_class, field.oxm_field << 1, (field.bits + 7) // 8)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -105,11 +112,11 @@ def encode_actions(actions: Actions) -> bytes:
 def _encode_action(action: Action) -> bytes:
     match action:
         case Load(to, value):
-            field = _encode_field(FIELDS[to.field], value << to.start & to.mask, to.mask)
+            field = _encode_field(to.field, value << to.start & to.mask, to.mask)
             return _action(25, field)
         case Move(source, to):
             bits = struct.pack("!HHHxx", source.bits, source.start, to.start)
-            return _action(28, bits + _header(source.field) + _header(to.field))
+            return _action(28, bits + _CODES[source.field][1] + _CODES[to.field][1])
         case Output(port):
             return struct.pack("!HHIH6x", 0, 16, port, CONTROLLER_MAX_LENGTH)
         case Resubmit(table):
@@ -124,10 +131,6 @@ def _encode_action(action: Action) -> bytes:
 def _action(kind: int, body: bytes) -> bytes:
     size = (4 + len(body) + 7) // 8 * 8
     return (struct.pack("!HH", kind, size) + body).ljust(size, b"\0")
-
-
-def _padded(data: bytes) -> bytes:
-    return data.ljust((len(data) + 7) // 8 * 8, b"\0")
 
 
 # -- in -------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,9 @@ from retia.switch.ovsdb import Database, Row, Updates, identifiers, many, mappin
 TUNNEL_PORT = "retia-geneve"
 TUNNEL_OFPORT = 60000
 OLDEST = (2, 17)
+_TUNNEL = {"remote_ip": "flow", "key": "flow", "csum": "true"}
+_MARK = ("retia", "integration")
+_IN_BAND = ("disable-in-band", "true")
 MONITORED = {
     "Bridge": ["name", "ports"],
     "Port": ["name", "interfaces"],
@@ -38,7 +41,8 @@ async def ensure(database: Database, wanted: Wanted) -> None:
     """Raises Unsupported for an old Open vSwitch, Conflict for a bridge or port that someone else uses."""
     (root,) = await database.select("Open_vSwitch", [], ["_uuid", "ovs_version"])
     _check_version(root, database.where)
-    bridges = await database.select("Bridge", [["name", "==", wanted.bridge]], ["_uuid", "ports", "controller"])
+    columns = ["_uuid", "ports", "controller", "external_ids", "fail_mode"]
+    bridges = await database.select("Bridge", [["name", "==", wanted.bridge]], columns)
     if not bridges:
         await database.transact(*_new_bridge(wanted))
     else:
@@ -78,7 +82,8 @@ def _columns(wanted: Wanted) -> Row:
         "fail_mode": "secure",
         "datapath_type": "" if wanted.datapath == "system" else wanted.datapath,
         "protocols": ["set", ["OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"]],
-        "external_ids": ["map", [["retia", "integration"]]],
+        "external_ids": ["map", [list(_MARK)]],
+        "other_config": ["map", [list(_IN_BAND)]],
     }
 
 
@@ -92,35 +97,54 @@ def _reach(table: str, where: list[Any], column: str, member: list[str]) -> Row:
 
 
 async def _adopt(database: Database, bridge: Row, wanted: Wanted) -> None:
-    if many(bridge["controller"]) and bridge["controller"] != ["set", []]:
+    if whose := _owner(bridge):
         raise Conflict(
-            f"bridge {wanted.bridge} has a controller, so its flows are someone else's",
+            f"bridge {wanted.bridge} {whose}, so its flows are someone else's",
             where=database.where,
-            advice="give Retia a bridge of its own with --bridge, or `ovs-vsctl del-controller` that one",
+            advice="give Retia a bridge of its own with --bridge; it makes one that does not exist",
         )
     columns = _columns(wanted)
-    ids = columns.pop("external_ids")
+    maps = {name: columns.pop(name) for name in ("external_ids", "other_config")}
     where = [["_uuid", "==", bridge["_uuid"]]]
-    current = (await database.select("Bridge", where, list(columns)))[0]
+    (current,) = await database.select("Bridge", where, [*columns, *maps])
+    changes: list[Row] = []
     if any(sorted(map(str, many(current[key]))) != sorted(map(str, many(columns[key]))) for key in columns):
-        await database.transact({"op": "update", "table": "Bridge", "where": where, "row": columns})
-    mutation = [["external_ids", "insert", ids]]
-    await database.transact({"op": "mutate", "table": "Bridge", "where": where, "mutations": mutation})
+        changes.append({"op": "update", "table": "Bridge", "where": where, "row": columns})
+    for column, value in maps.items():
+        if not mapping(value).items() <= mapping(current[column]).items():
+            changes.append(_write_keys("Bridge", where, column, mapping(value)))
+    if changes:
+        await database.transact(*changes)
+
+
+def _owner(bridge: Row) -> str:
+    """Who else's bridge this looks like: in words, or nothing. One with Retia's mark is Retia's."""
+    ids = mapping(bridge["external_ids"])
+    if [one for one in many(bridge["controller"]) if one]:
+        return "has a controller"
+    if ids.get(_MARK[0]) == _MARK[1]:
+        return ""
+    if any(key.startswith(("ovn", "ct-zone-")) for key in ids):
+        return "is OVN's"
+    if bridge["fail_mode"] != "secure" and len(identifiers(bridge["ports"])) > 1:
+        return "has ports and switches by itself (its fail_mode is not secure)"
+    return ""
+
+
+def _write_keys(table: str, where: list[Any], column: str, values: dict[str, str]) -> Row:
+    """Insert alone would leave a key that is there with its old value."""
+    keys = [column, "delete", ["set", list(values)]]
+    inserted = [column, "insert", ["map", [list(pair) for pair in values.items()]]]
+    return {"op": "mutate", "table": table, "where": where, "mutations": [keys, inserted]}
 
 
 async def _ensure_tunnel(database: Database, wanted: Wanted) -> None:
-    options = {"remote_ip": "flow", "key": "flow", "csum": "true"}
     columns = ["_uuid", "type", "options"]
     found = await database.select("Interface", [["name", "==", TUNNEL_PORT]], columns)
     if found:
-        if found[0]["type"] != "geneve" or mapping(found[0]["options"]).get("remote_ip") != "flow":
-            raise Conflict(
-                f"an interface called {TUNNEL_PORT} exists and is no flow-based Geneve port",
-                where=database.where,
-                advice=f"remove it: ovs-vsctl del-port {TUNNEL_PORT}",
-            )
+        await _check_tunnel(database, found[0], wanted)
         return
-    row = {"name": TUNNEL_PORT, "type": "geneve", "options": ["map", list(map(list, options.items()))]}
+    row = {"name": TUNNEL_PORT, "type": "geneve", "options": ["map", [list(pair) for pair in _TUNNEL.items()]]}
     await database.transact(
         {
             "op": "insert",
@@ -133,11 +157,36 @@ async def _ensure_tunnel(database: Database, wanted: Wanted) -> None:
     )
 
 
-async def request_ofport(database: Database, name: str, ofport: int) -> None:
-    """Ask Open vSwitch to keep the number that an interface has."""
-    where = [["name", "==", name]]
-    row = {"ofport_request": ofport}
-    await database.transact({"op": "update", "table": "Interface", "where": where, "row": row})
+async def _check_tunnel(database: Database, interface: Row, wanted: Wanted) -> None:
+    options = mapping(interface["options"])
+    if interface["type"] != "geneve" or options.get("remote_ip") != "flow":
+        raise Conflict(
+            f"an interface called {TUNNEL_PORT} exists and is no flow-based Geneve port",
+            where=database.where,
+            advice=f"remove it: ovs-vsctl del-port {TUNNEL_PORT}",
+        )
+    ports = await database.select("Port", [["interfaces", "includes", interface["_uuid"]]], ["_uuid"])
+    holders = await database.select("Bridge", [["ports", "includes", ports[0]["_uuid"]]], ["name"])
+    if holders[0]["name"] != wanted.bridge:
+        raise Conflict(
+            f"{TUNNEL_PORT} is a port of bridge {holders[0]['name']}, and a host has only one",
+            where=database.where,
+            advice=f"use that bridge (--bridge {holders[0]['name']}), or remove the port: "
+            f"ovs-vsctl del-port {TUNNEL_PORT}",
+        )
+    if not _TUNNEL.items() <= options.items():
+        where = [["_uuid", "==", interface["_uuid"]]]
+        await database.transact(_write_keys("Interface", where, "options", _TUNNEL))
+
+
+async def request_ofports(database: Database, numbers: dict[str, int]) -> None:
+    """Ask Open vSwitch to keep the numbers that these interfaces have."""
+    await database.transact(
+        *(
+            {"op": "update", "table": "Interface", "where": [["name", "==", name]], "row": {"ofport_request": ofport}}
+            for name, ofport in numbers.items()
+        )
+    )
 
 
 class Interfaces:
@@ -184,6 +233,7 @@ class Interfaces:
                     row = self._rows[table].pop(uuid, None)
                     if table == "Interface" and row is not None:
                         self._gone.add(row["name"])
+                        self._owner.pop(uuid, None)
                 touched |= self._concerned(table, uuid)
         return touched
 

@@ -104,18 +104,17 @@ class Connection:
 
     async def keep(self) -> None:
         """Until the switch ends, or hangs: returns when the connection is of no more use."""
-        while not self.closed.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ECHO_EVERY):
-                    await self.closed.wait()
-                    return
-            with contextlib.suppress(SwitchAway):
+        with contextlib.suppress(SwitchAway):
+            while not self.closed.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(ECHO_EVERY):
+                        await self.closed.wait()
+                        return
                 await self.request(Kind.ECHO_REQUEST)
-                continue
-            return
 
     def abort(self) -> None:
         """Give the connection up, for `keep` to return: what the switch has is no longer known."""
+        self.closed.set()
         self._writer.transport.abort()
 
     def _take(self, message: Message, version: int) -> None:
@@ -246,7 +245,7 @@ async def connect(socket: Path) -> Connection:
     except PermissionError:
         raise NotAllowed("may not be opened by this user", where=where, advice="run as root") from None
     except OSError as error:
-        advice = "is ovs-vswitchd running, and is its run directory the one of --ovs-run-dir?"
+        advice = "start ovs-vswitchd (on Debian: systemctl start openvswitch-switch), or name its --ovs-run-dir"
         raise SwitchAway(f"Open vSwitch does not answer: {error.strerror}", where=where, advice=advice) from None
     connection = Connection(reader, writer, where)
     try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from retia.flows.flow import Flow, FlowKey
@@ -30,7 +31,19 @@ class Disconnected(NamedTuple):
     what: str
 
 
-SwitchEvent = InterfacesChanged | Connected | Disconnected
+class ForeignChange(NamedTuple):
+    """Someone else changed flows of our bridge; that many had to be put right, and have been."""
+
+    flows: int
+
+
+class Refused(NamedTuple):
+    """Flows the switch did not take in a repair. Those of `start` and `apply` are returned by them."""
+
+    refusals: tuple[Refusal, ...]
+
+
+SwitchEvent = InterfacesChanged | Connected | Disconnected | ForeignChange | Refused
 
 
 class Switch(Protocol):
@@ -46,8 +59,9 @@ class Switch(Protocol):
     async def observed(self) -> list[Observed]:
         """The flows as the switch has them, with counters. Raises SwitchAway."""
 
-    async def warm(self, peers: set[str]) -> None:
-        """Keep the underlay neighbours of these tunnel addresses resolved; returns when they are, or soon."""
+    async def warm(self, peers: set[str]) -> set[str]:
+        """Keep the underlay neighbours of these tunnel addresses resolved. Returns when they are, or after a short
+        time with those that are not."""
 
     @property
     def connected(self) -> bool:
@@ -59,3 +73,21 @@ class Switch(Protocol):
 
 
 Reporter = Callable[[SwitchEvent], None]
+
+
+async def events(switch: Switch) -> AsyncIterator[SwitchEvent]:
+    """`switch.run` as an iterator, for one who has no queue of his own. Close it (`aclosing`) to stop the switch."""
+    queue: asyncio.Queue[SwitchEvent] = asyncio.Queue()
+    running = asyncio.create_task(switch.run(queue.put_nowait), name="switch")
+    try:
+        while True:
+            taking = asyncio.ensure_future(queue.get())
+            await asyncio.wait([taking, running], return_when=asyncio.FIRST_COMPLETED)
+            if not taking.done():
+                taking.cancel()
+                await running
+                return
+            yield taking.result()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])

@@ -1,21 +1,22 @@
 """The real switch: Open vSwitch beside the agent, behind the contract of `contract.Switch`.
 
     run ─┬─ database: connect ─► ensure bridge and tunnel port ─► monitor ─► interface changes ─► report
-         ├─ openflow: connect ─► TLV map ─► flow monitor ─► reconcile ─► Connected ─► repairs ─► ...
+         ├─ openflow: connect ─► TLV map ─► flow monitor ─► neighbours ─► reconcile ─► Connected ─► repairs ─► ...
          └─ underlay: neighbours of the tunnels in use, asked again and again
 
-Both connections come back by themselves, each ending in the difference. Fatal errors (too old, not root, someone
-else's bridge) end `run`.
+Both connections come back by themselves, after growing pauses, each ending in the difference. What cannot be mended
+by waiting (too old, not root, someone else's bridge) ends `run` before the first connection; later it is logged.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from retia.errors import Retry, SwitchAway
+from retia.errors import RetiaError, Retry, SwitchAway
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.wire import Observed, Update, decode_updates
 from retia.log import logger
@@ -23,15 +24,33 @@ from retia.switch import bridge, connection, ovsdb
 from retia.switch.bridge import Interfaces, Wanted
 from retia.switch.bundle import Refusal
 from retia.switch.connection import FLOW_MONITOR, Connection, Kind, Message
-from retia.switch.contract import Connected, Disconnected, InterfacesChanged, Reporter
+from retia.switch.contract import Connected, Disconnected, ForeignChange, InterfacesChanged, Refused, Reporter
 from retia.switch.reconciler import Reconciler
 from retia.switch.underlay import Underlay
 
-AGAIN = 0.2
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
 GATHER = 0.02
-"""Seconds: between two tries, and for foreign changes to gather before they are repaired together."""
+STEADY = 2.0
+START_TRIES = 16
+"""Seconds: between two tries; for foreign changes to gather before they are repaired together; and after which a
+connection counts as a good one. Tries: what a bridge just made gets to open its socket, together about 5 seconds."""
 
 log = logger("switch")
+
+
+class Pause:
+    """Between tries: twice as long each time, short again after a connection that lasted."""
+
+    def __init__(self) -> None:
+        self._next = FIRST_PAUSE
+        self._since = time.monotonic()
+
+    async def sleep(self) -> None:
+        if time.monotonic() - self._since > STEADY + LONGEST_PAUSE:
+            self._next = FIRST_PAUSE
+        await asyncio.sleep(self._next)
+        self._next = min(LONGEST_PAUSE, 2 * self._next)
+        self._since = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,7 @@ class OvsSwitch:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._reconciler = Reconciler()
-        self._underlay = Underlay()
+        self._underlay = Underlay(place.run_dir if place.wanted.datapath == "netdev" else None)
         self._interfaces = Interfaces(place.wanted.bridge)
         self._foreign: asyncio.Queue[Update] = asyncio.Queue()
         self._made = asyncio.Event()
@@ -76,8 +95,8 @@ class OvsSwitch:
     async def observed(self) -> list[Observed]:
         return await self._reconciler.observed()
 
-    async def warm(self, peers: set[str]) -> None:
-        await self._underlay.warm(peers)
+    async def warm(self, peers: set[str]) -> set[str]:
+        return await self._underlay.warm(peers)
 
     async def check(self) -> None:
         """Reach both ends once. Raises what is wrong: SwitchAway, Unsupported, NotAllowed, Conflict."""
@@ -89,22 +108,27 @@ class OvsSwitch:
         await (await self._connect()).close()
 
     async def run(self, report: Reporter) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_database(report), name="ovsdb")
-            tasks.create_task(self._keep_openflow(report), name="openflow")
-            tasks.create_task(self._repair(), name="repair")
-            tasks.create_task(self._underlay.run(), name="underlay")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_database(report), name="ovsdb")
+                tasks.create_task(self._keep_openflow(report), name="openflow")
+                tasks.create_task(self._repair(report), name="repair")
+                tasks.create_task(self._underlay.run(), name="underlay")
+        except* RetiaError as group:
+            raise next(_leaves(group)) from None
 
     # -- OVSDB -----------------------------------------------------------------------------------------------------
 
     async def _keep_database(self, report: Reporter) -> None:
+        pause = Pause()
         while True:
             try:
                 await self._watch_database(report)
-            except Retry as error:
+            except RetiaError as error:
+                if not isinstance(error, Retry) and not self._made.is_set():
+                    raise
                 log.warning("database away", error=error.what)
-            report(Disconnected("ovsdb-server"))
-            await asyncio.sleep(AGAIN)
+            await pause.sleep()
 
     async def _watch_database(self, report: Reporter) -> None:
         database = await ovsdb.connect(self._place.database)
@@ -124,6 +148,7 @@ class OvsSwitch:
                     taking.cancel()
                     break
                 await self._take_rows(database, taking.result(), report)
+            report(Disconnected("ovsdb-server"))
         finally:
             await database.close()
 
@@ -134,42 +159,53 @@ class OvsSwitch:
         if changes or whole:
             report(InterfacesChanged(tuple(changes), whole))
         unrequested, self._interfaces.unrequested = self._interfaces.unrequested, {}
-        for name, ofport in unrequested.items():
-            await bridge.request_ofport(database, name, ofport)
+        if unrequested:
+            await bridge.request_ofports(database, unrequested)
 
     # -- OpenFlow --------------------------------------------------------------------------------------------------
 
     async def _keep_openflow(self, report: Reporter) -> None:
         await self._made.wait()
+        pause, reached = Pause(), False
         while True:
             try:
-                made = await self._connect()
-            except Retry as error:
+                made = await self._connect(1 if reached else START_TRIES)
+                reached = True
+                await self._serve(made, report)
+            except RetiaError as error:
+                if not isinstance(error, Retry) and not reached:
+                    raise
                 log.debug("switch away", error=error.what)
-                await asyncio.sleep(AGAIN)
-                continue
-            try:
-                refusals = await self._reconciler.connected(made)
+            await pause.sleep()
+
+    async def _serve(self, made: Connection, report: Reporter) -> None:
+        """From a connection just made to its end."""
+        try:
+            await self._underlay.again()
+            refusals = await self._reconciler.connected(made)
+            if not made.closed.is_set():
                 log.info("switch connected", bridge=self._place.wanted.bridge)
                 report(Connected(tuple(refusals)))
-                await made.closed.wait()
-            except Retry as error:
-                log.warning("switch lost", error=error.what)
-            finally:
-                self._reconciler.disconnected()
-                await made.close()
-            report(Disconnected("ovs-vswitchd"))
+            await made.keep()
+        finally:
+            self._reconciler.disconnected()
+            await made.close()
+        report(Disconnected("ovs-vswitchd"))
 
-    async def _connect(self) -> Connection:
-        """A connection with the TLV map in place and the flow monitor on. Waits a little for a bridge just made."""
-        for attempt in range(25):
+    async def _connect(self, tries: int = START_TRIES) -> Connection:
+        """A connection with the TLV map in place and the flow monitor on."""
+        pause = Pause()
+        while True:
             try:
                 made = await connection.connect(self._place.management)
                 break
             except SwitchAway:
-                if attempt == 24:
+                tries -= 1
+                if not tries:
                     raise
-                await asyncio.sleep(AGAIN)
+                await pause.sleep()
+        while not self._foreign.empty():
+            self._foreign.get_nowait()  # what an earlier connection said is in the difference now
         try:
             made.on_message = self._take_message
             await made.map_option()
@@ -187,11 +223,23 @@ class OvsSwitch:
         elif message.kind == Kind.ERROR:
             log.warning("openflow error", error=connection.refused(message, "").what)
 
-    async def _repair(self) -> None:
+    async def _repair(self, report: Reporter) -> None:
         while True:
             updates = [await self._foreign.get()]
             await asyncio.sleep(GATHER)
             while not self._foreign.empty():
                 updates.append(self._foreign.get_nowait())
-            log.info("foreign flow changes", count=len(updates))
-            await self._reconciler.foreign(updates)
+            repair = await self._reconciler.foreign(updates)
+            if repair.flows:
+                log.warning("foreign flow changes put right", flows=repair.flows)
+                report(ForeignChange(repair.flows))
+            if repair.refusals:
+                report(Refused(tuple(repair.refusals)))
+
+
+def _leaves(group: BaseExceptionGroup[RetiaError]) -> Iterator[RetiaError]:
+    for one in group.exceptions:
+        if isinstance(one, BaseExceptionGroup):
+            yield from _leaves(one)
+        else:
+            yield one

@@ -154,7 +154,7 @@ async def connect(socket: Path) -> Database:
     except PermissionError:
         raise NotAllowed("may not be opened by this user", where=where, advice="run as root") from None
     except OSError as error:
-        advice = "is ovsdb-server running, and is its run directory the one of --ovs-run-dir?"
+        advice = "start ovsdb-server (on Debian: systemctl start openvswitch-switch), or name its --ovs-run-dir"
         what = f"Open vSwitch's database does not answer: {error.strerror}"
         raise SwitchAway(what, where=where, advice=advice) from None
     return Database(reader, writer, where)

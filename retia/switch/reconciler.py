@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from retia.errors import SwitchAway
 from retia.flows.flow import Flow, FlowKey
@@ -20,8 +21,16 @@ from retia.switch.bundle import Bundler, Change, Refusal, delete, put
 from retia.switch.connection import Connection
 
 
+class Repair(NamedTuple):
+    """How many flows were put right, and which of them the switch does not take."""
+
+    flows: int
+    refusals: list[Refusal]
+
+
 class Reconciler:
-    """Holds what the switch should have. `connected` and `disconnected` are called by `ovs`."""
+    """Holds what the switch should have. `connected` and `disconnected` are called by `ovs`. Where a change may have
+    gone in by half, the connection is given up: `ovs` opens it again, and that ends in the difference."""
 
     def __init__(self) -> None:
         self.desired: dict[FlowKey, Flow] = {}
@@ -41,14 +50,15 @@ class Reconciler:
         async with self._lock:
             self.desired = {flow.key: flow for flow in flows}
             self._started = True
-            return await self._agree() if self._connection else []
+            return await self._agree()
 
     async def apply(self, puts: Iterable[Flow], drops: Iterable[FlowKey]) -> list[Refusal]:
         """Change the desired set, and the switch if it is there. Raises nothing for a switch that is away: the
         change is made when it is back."""
         async with self._lock:
-            changes = [self._drop(key) for key in drops if key in self.desired]
-            changes += [self._put(flow) for flow in puts if self.desired.get(flow.key) != flow]
+            wanted = {flow.key: flow for flow in puts}
+            changes = [self._drop(key) for key in drops if key in self.desired and key not in wanted]
+            changes += [self._put(flow) for key, flow in wanted.items() if self.desired.get(key) != flow]
             return await self._send(changes) if self._bundler else []
 
     def _put(self, flow: Flow) -> Change:
@@ -75,7 +85,11 @@ class Reconciler:
         if self._connection is None:
             return []
         self.refused.clear()
-        observed = {one.flow.key: one.flow for one in await self._connection.dump()}
+        try:
+            observed = {one.flow.key: one.flow for one in await self._connection.dump()}
+        except SwitchAway:
+            self._give_up()
+            return []
         self._bundler = Bundler(self._connection)
         changes = [
             put(flow, reset_counts=key in observed and observed[key].cookie != flow.cookie)
@@ -85,26 +99,26 @@ class Reconciler:
         changes += [delete(key) for key in observed if key not in self.desired]
         return await self._send(changes)
 
-    async def foreign(self, updates: Iterable[Update]) -> list[Refusal]:
+    async def foreign(self, updates: Iterable[Update]) -> Repair:
         """Flows that someone else added, changed or removed: put back what is ours, remove what is not."""
         async with self._lock:
             if self._bundler is None:
-                return []
+                return Repair(0, [])
             changes: dict[FlowKey, Change] = {}
             for update in updates:
                 if update.flow is not None and update.event in (ADDED, MODIFIED, REMOVED):
                     self._repair(update, changes)
-            return await self._send(list(changes.values()))
+            return Repair(len(changes), await self._send(list(changes.values())))
 
     def _repair(self, update: Update, changes: dict[FlowKey, Change]) -> None:
         flow = update.flow
         if flow is None:
             return
         wanted = self.desired.get(flow.key)
-        if wanted is None:
+        if wanted is None or flow.key in self.refused:
             if update.event != REMOVED:
                 changes[flow.key] = delete(flow.key)
-        elif flow.key not in self.refused and (update.event == REMOVED or flow != wanted):
+        elif update.event == REMOVED or flow != wanted:
             changes[flow.key] = put(wanted, reset_counts=update.event != REMOVED and flow.cookie != wanted.cookie)
         else:
             changes.pop(flow.key, None)
@@ -115,11 +129,19 @@ class Reconciler:
         try:
             refusals = await self._bundler.send(changes)
         except SwitchAway:
-            self.disconnected()
+            self._give_up()
             return []
+        except BaseException:
+            self._give_up()
+            raise
         for refusal in refusals:
             self.refused[refusal.key] = refusal
         return refusals
+
+    def _give_up(self) -> None:
+        if self._connection is not None:
+            self._connection.abort()
+        self.disconnected()
 
     async def observed(self) -> list[Observed]:
         """The switch's flows with counters. Raises SwitchAway."""

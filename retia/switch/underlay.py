@@ -1,8 +1,13 @@
 """Keeps the underlay neighbour of every tunnel in use resolved, so that no first packet is lost to a cold one.
 
-The kernel is asked by a datagram to the discard port (9) of the peer's tunnel address; with the userspace datapath
-Open vSwitch learns from the ARP reply that passes through its physical bridge, with the kernel datapath the
-kernel's own entry is what counts. Asked again well before either forgets (15 minutes in Open vSwitch).
+    peer ─► next hop (routing table) ─► datagram to its port 9 ─► the kernel asks by ARP ─► kernel's table
+                                                                      └─ the reply passes Open vSwitch, which learns it
+
+With the kernel datapath the kernel's entry is what counts. The userspace datapath has a table of its own, filled by
+the ARP replies it sees, and only while a tunnel port exists: an entry the kernel had before, or kept over a restart
+of ovs-vswitchd, makes no ARP and so stays unknown there for up to a minute. So what the kernel knows and Open
+vSwitch does not is told to it (`tnl/neigh/set`, over its control socket). Asked again long before either forgets
+(15 minutes in Open vSwitch). Measured: docs/decisions/0006-underlay-neighbours.md. IPv4 only, as the tunnels are.
 """
 
 from __future__ import annotations
@@ -10,39 +15,80 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
+
+from retia.errors import RetiaError
+from retia.switch import ovsdb
+from retia.values import Ip, Ip4
 
 DISCARD = 9
 REFRESH = 20.0
 PATIENCE = 1.0
-_COMPLETE = 0x2
-_TABLE = Path("/proc/net/arp")
+GLANCE = 0.01
+"""Seconds: between two rounds, to wait for a new peer, and between two looks while waiting."""
+
+_COMPLETE, _PERMANENT = 0x2, 0x4
+_NEIGHBOURS, _ROUTES = Path("/proc/net/arp"), Path("/proc/net/route")
+
+
+class Neighbour(NamedTuple):
+    """`mac` is empty while it is not resolved."""
+
+    address: str
+    mac: str
+    device: str
 
 
 class Underlay:
-    def __init__(self) -> None:
+    """`run_dir`: Open vSwitch's, for the userspace datapath; None where the kernel's own table is what counts."""
+
+    def __init__(self, run_dir: Path | None) -> None:
+        self._run_dir = run_dir
         self._peers: set[str] = set()
 
-    async def warm(self, peers: set[str]) -> None:
-        """From now on these are the peers in use. Waits at most `PATIENCE` seconds for new ones to resolve."""
+    async def warm(self, peers: set[str]) -> set[str]:
+        """From now on these are the peers in use. Returns when the new ones are resolved, or after `PATIENCE`
+        seconds with those that are not."""
         new = peers - self._peers
         self._peers = set(peers)
-        if not new:
-            return
-        ask(new)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                while cold(new):
-                    await asyncio.sleep(0.01)
+        return await self._resolve(new) if new else set()
+
+    async def again(self) -> None:
+        """After Open vSwitch was away: it may have forgotten."""
+        if self._peers:
+            await self._resolve(self._peers)
 
     async def run(self) -> None:
         """Ask again for ever."""
         while True:
             await asyncio.sleep(REFRESH)
-            ask(self._peers)
+            await self.again()
+
+    async def _resolve(self, peers: Iterable[str]) -> set[str]:
+        hops = next_hops(peers)
+        ask(hops)
+        left = await self._cold(set(hops.values()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while left:
+                    await asyncio.sleep(GLANCE)
+                    left = await self._cold(left)
+        return {peer for peer, hop in hops.items() if hop in left}
+
+    async def _cold(self, hops: set[str]) -> set[str]:
+        """Those of `hops` not resolved, after telling Open vSwitch of those that are. A hop that the kernel was just
+        asked for and does not list needs no neighbour (loopback, point to point) or has no route."""
+        listed = {neighbour.address: neighbour for neighbour in neighbours() if neighbour.address in hops}
+        known = [neighbour for neighbour in listed.values() if neighbour.mac]
+        if self._run_dir is not None and known:
+            with contextlib.suppress(RetiaError, OSError, ValueError):  # Open vSwitch is away; `again` comes with it
+                await _tell(self._run_dir, known)
+        return {address for address, neighbour in listed.items() if not neighbour.mac}
 
 
-def ask(peers: set[str]) -> None:
+def ask(peers: Iterable[str]) -> None:
     """One empty datagram each. A peer that cannot be reached is no error here: the tunnel's counters tell."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
@@ -51,11 +97,58 @@ def ask(peers: set[str]) -> None:
                 sender.sendto(b"", (peer, DISCARD))
 
 
-def cold(peers: set[str]) -> set[str]:
-    """Those of `peers` that are asked for and not yet resolved."""
+def neighbours() -> list[Neighbour]:
+    """The kernel's IPv4 neighbours."""
+    entries = [line.split() for line in _lines(_NEIGHBOURS)]
+    return [
+        Neighbour(fields[0], fields[3] if int(fields[2], 16) & (_COMPLETE | _PERMANENT) else "", fields[5])
+        for fields in entries
+        if len(fields) >= 6
+    ]
+
+
+def next_hops(peers: Iterable[str]) -> dict[str, str]:
+    """Whom the kernel asks for the way to each peer: its gateway, or the peer itself."""
+    routes = [route for line in _lines(_ROUTES) if (route := _route(line.split())) is not None]
+    routes.sort(reverse=True)
+    return {peer: _next_hop(peer, routes) for peer in peers}
+
+
+_Route = tuple[int, int, int, int]
+"""Mask, minus the metric, destination, gateway: sorted downwards, the first that fits is the kernel's choice."""
+
+
+def _route(fields: list[str]) -> _Route | None:
+    if len(fields) < 8 or not int(fields[3], 16) & 1:
+        return None
+    destination, gateway, mask = (int.from_bytes(bytes.fromhex(fields[n]), "little") for n in (1, 2, 7))
+    return mask, -int(fields[6]), destination, gateway
+
+
+def _next_hop(peer: str, routes: list[_Route]) -> str:
+    address = Ip.parse(peer)
+    for mask, _, destination, gateway in routes:
+        if address & mask == destination:
+            return str(Ip4(gateway)) if gateway else peer
+    return peer
+
+
+def _lines(table: Path) -> list[str]:
     try:
-        lines = _TABLE.read_text(encoding="ascii").splitlines()[1:]
+        return table.read_text(encoding="ascii").splitlines()[1:]
     except OSError:
-        return set()
-    entries = {fields[0]: int(fields[2], 16) for line in lines if len(fields := line.split()) >= 3}
-    return {peer for peer in peers if peer in entries and not entries[peer] & _COMPLETE}
+        return []
+
+
+async def _tell(run_dir: Path, known: list[Neighbour]) -> None:
+    """What it knows already is left alone: it sees replies before we see the kernel's table."""
+    number = (run_dir / "ovs-vswitchd.pid").read_text(encoding="ascii").strip()
+    control = await ovsdb.connect(run_dir / f"ovs-vswitchd.{number}.ctl")
+    try:
+        shown: str = await control.call("tnl/neigh/show", [])
+        there = {fields[0] for line in shown.splitlines() if (fields := line.split())}
+        for neighbour in known:
+            if neighbour.address not in there:
+                await control.call("tnl/neigh/set", [neighbour.device, neighbour.address, neighbour.mac])
+    finally:
+        await control.close()
