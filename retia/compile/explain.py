@@ -18,6 +18,8 @@ from retia.flows.text import parse_flow, show_actions, show_match
 from retia.model.kinds import Object
 from retia.model.state import State
 from retia.rules import Explanation
+from retia.rules.lowering import GROUP
+from retia.rules.terms import Var
 
 Things = Mapping[tuple[str, str], Object | State]
 """What the store holds, by (kind, id): `store.sync.Sync.view`."""
@@ -64,16 +66,9 @@ class Labels:
             self.label(word.rstrip(",")) if word.rstrip(",") in self._by_id else word for word in text.split()
         )
 
-    def rewrite(self, text: str) -> str:
-        """Explanations with names in place of ids."""
-        for word in set(_words(text)):
-            if word in self._by_id:
-                text = text.replace(repr(word), self.label(word))
-        return text
-
-
-def _words(text: str) -> Iterable[str]:
-    return (part for part in text.split("'") if part)
+    def value(self, value: object) -> str:
+        """A value of a row as people write it: a name in place of an id."""
+        return self.label(value) if isinstance(value, str) else str(value)
 
 
 def why_flow(compiler: Compiler, things: Things, asked: str) -> FlowStory:
@@ -91,16 +86,42 @@ def why_flow(compiler: Compiler, things: Things, asked: str) -> FlowStory:
             f"{row.stage}: {show_match(row.match) or 'everything'} => {show_actions(row.actions)}",
             f"for {labels.full(row.origin)}, by rule {row.rule}: {doc}",
             "",
-            labels.rewrite(_shorter(tree)),
+            *_Telling(labels).lines(tree.children),
         ]
     )
     story = (str(row.stage), show_match(row.match), show_actions(row.actions), row.rule, doc, labels.full(row.origin))
     return FlowStory(*story, tree, text)
 
 
-def _shorter(tree: Explanation) -> str:
-    """The derivation without the flow itself, whose match and actions stand above it."""
-    return "\n".join(f"because {child}" for child in tree.children)
+class _Telling:
+    """A derivation in lines: what is told already is not told again, and an aggregate only shows what decided."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._told: set[tuple[str, tuple[object, ...]]] = set()
+
+    def lines(self, nodes: Iterable[Explanation], depth: int = 0) -> list[str]:
+        return [line for node in nodes for line in self._node(node, depth)]
+
+    def _node(self, node: Explanation, depth: int) -> list[str]:
+        head = "  " * depth + self._row(node)
+        known = (node.relation, node.row)
+        if node.absent:
+            return [head]
+        if known in self._told:
+            return [f"{head}, as above"] if not node.given else []
+        self._told.add(known)
+        if node.given:
+            return [f"{head}   (given)"]
+        children = node.children
+        if all(child.relation.endswith(GROUP) for child in children):
+            children = tuple(below for child in children for below in child.children)
+        return [f"{head}   <- {node.doc}", *self.lines(children, depth + 1)]
+
+    def _row(self, node: Explanation) -> str:
+        pairs = zip(node.columns, node.row, strict=False)
+        shown = ", ".join(f"{n}={self._labels.value(v)}" for n, v in pairs if n != "rule" and not isinstance(v, Var))
+        return f"{'no ' if node.absent else ''}{node.relation}({shown})"
 
 
 def _find(compiler: Compiler, asked: str) -> FlowRow:

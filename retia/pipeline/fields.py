@@ -91,7 +91,7 @@ class Shape:
     """A match of fixed fields, made quickly: `Shape("datapath", "eth_dst")(5, mac)`. For rules with many rows."""
 
     def __init__(self, *names: str) -> None:
-        self.__name__ = " and ".join(names)
+        self.__name__ = "_and_".join(names)
         full = when(**{name: FIELDS[name].full if name in FIELDS else _part(name) for name in names})
         if len(full) != len(names):
             raise PipelineError(f"{names} do not make a field each")
