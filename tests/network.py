@@ -1,0 +1,153 @@
+"""A whole network in this process: documents through the real catalog, one compiler a host, packets by the walk.
+
+Random choices come from a seed, so that ids, keys and MACs are the same each time and golden files can hold flows.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import yaml
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.l2 import ARP, Ether
+
+from retia.compile.compiler import Compiler
+from retia.compile.reasons import Reason
+from retia.flows.journey import HostFlows, Journey, walk_hosts
+from retia.flows.packet import Packet, parse
+from retia.flows.walk import FlowTable
+from retia.model.document import parse as parse_document
+from retia.model.kinds import Object, Port, RouterPort
+from retia.model.local import Interface, InterfaceChange
+from retia.model.network import Network as Objects
+from retia.model.state import Binding, HostState, State
+from retia.pipeline.fields import REASON
+from retia.store import catalog
+from retia.store.records import Identity, identity, key_of
+from retia.store.view import View
+from retia.values import Ip, Mac
+
+TUNNEL_PORT = 60000
+
+
+def who(thing: Object | State) -> Identity:
+    found = identity(key_of(thing))
+    assert found is not None
+    return found
+
+
+@dataclass
+class Network:
+    """`plugs`: host to {port path: ofport}."""
+
+    seed: int = 1
+    objects: Objects = field(default_factory=Objects)
+    things: dict[Identity, Object | State] = field(default_factory=dict)
+    compilers: dict[str, Compiler] = field(default_factory=dict)
+    plugs: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    # -- changes ---------------------------------------------------------------------------------------------------
+
+    def add_host(self, name: str) -> None:
+        """A host whose agent starts now: it learns everything there is."""
+        number = len(self.compilers) + 1
+        self.compilers[name] = Compiler(name)
+        self.plugs[name] = {}
+        self.compilers[name].change([(None, thing) for thing in self.things.values()], (), TUNNEL_PORT)
+        self.put(HostState(host=name, key=number, tunnel=Ip.parse(f"192.0.2.{number}")))
+
+    def apply(self, document: dict, name: str = "test") -> None:
+        text = yaml.safe_dump({"retia": 1, "document": name, **document}, sort_keys=False)
+        changes = catalog.plan(View(self.objects), parse_document(text, f"{name}.yaml"), source=self.random)
+        self._commit(changes)
+
+    def delete(self, kind: type[Object], path: str, cascade: bool = False) -> None:
+        self._commit(catalog.delete(View(self.objects), self.objects.find(kind, path), cascade))
+
+    def _commit(self, changes: catalog.Changes) -> None:
+        pairs = list(changes.objects)
+        objects = self.objects.copy()
+        for old, new in pairs:
+            if new is not None:
+                objects.put(new)
+            elif old is not None:
+                objects.remove(old)
+        self.objects = objects
+        self._tell(pairs)
+
+    def put(self, thing: Object | State) -> None:
+        self._tell([(self.things.get(who(thing)), thing)])
+
+    def drop(self, thing: Object | State) -> None:
+        self._tell([(self.things.get(who(thing)), None)])
+
+    def _tell(self, pairs: list) -> None:
+        for old, new in pairs:
+            if new is None:
+                self.things.pop(who(old), None)
+            else:
+                self.things[who(new)] = new
+        for compiler in self.compilers.values():
+            compiler.change(pairs)
+
+    def plug(self, host: str, path: str, ofport: int | None = None, bind: bool = True) -> None:
+        number = ofport or len(self.plugs[host]) + 1
+        self.plugs[host][path] = number
+        interface = Interface(f"i{number}", number, path)
+        self.compilers[host].change(interfaces=[InterfaceChange(None, interface)])
+        if bind:
+            self.put(Binding(port=self.port(path).id, host=host))
+
+    def unplug(self, host: str, path: str) -> None:
+        number = self.plugs[host].pop(path)
+        self.compilers[host].change(interfaces=[InterfaceChange(Interface(f"i{number}", number, path), None)])
+        self.drop(Binding(port=self.port(path).id, host=host))
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def port(self, path: str) -> Port:
+        return self.objects.find(Port, path)
+
+    def router_port(self, path: str) -> RouterPort:
+        return self.objects.find(RouterPort, path)
+
+    def place(self, path: str) -> tuple[str, int]:
+        return next((host, plugs[path]) for host, plugs in self.plugs.items() if path in plugs)
+
+    def send(self, path: str, frame: bytes) -> Journey:
+        hosts = {}
+        for name, compiler in self.compilers.items():
+            state = self.things["host-state", name]
+            assert isinstance(state, HostState)
+            hosts[name] = HostFlows(FlowTable(compiler.flows.values()), int(state.tunnel), TUNNEL_PORT)
+        return walk_hosts(hosts, self.place(path)[0], frame, self.place(path)[1])
+
+    def frame(self, source: str, target: str, *, via: str = "", ttl: int = 64, ping: bool = False) -> bytes:
+        """A packet from a port to a port's or any address; `via`: the router port that its MAC is (else the port's)."""
+        here = self.port(source)
+        there = self.port(target) if "/" in target else None
+        address = str(there.addresses[0]) if there else target
+        mac = self.router_port(via).mac if via else there.mac if there else Mac.parse("02:ff:ff:ff:ff:ff")
+        layer = ICMP(id=7, seq=1) if ping else UDP(sport=1000, dport=2000)
+        packet = Ether(src=str(here.mac), dst=str(mac)) / IP(src=str(here.addresses[0]), dst=address, ttl=ttl)
+        return bytes(packet / layer / b"payload!")
+
+    def ask(self, source: str, address: str) -> bytes:
+        here = self.port(source)
+        head = Ether(src=str(here.mac), dst="ff:ff:ff:ff:ff:ff")
+        return bytes(head / ARP(op=1, hwsrc=str(here.mac), psrc=str(here.addresses[0]), pdst=address))
+
+
+def reasons(journey: Journey) -> list[str]:
+    """Why packets of a journey were dropped."""
+    return [Reason(leg.walk.read(REASON)).label for leg in journey.dropped if leg.walk.read(REASON)]
+
+
+def arrived(network: Network, journey: Journey) -> dict[str, Packet]:
+    """What came out, by port path."""
+    names = {(host, number): path for host, plugs in network.plugs.items() for path, number in plugs.items()}
+    return {names[one.host, one.port]: parse(one.frame) for one in journey.arrivals}
