@@ -37,6 +37,25 @@ def smaller(left: int, right: int) -> bool:
     return left < right
 
 
+class Bomb:
+    """Makes `calm` raise at the nth call from now, so that a batch fails somewhere in its middle."""
+
+    left = 0
+
+    @classmethod
+    def tick(cls) -> None:
+        if cls.left:
+            cls.left -= 1
+            if not cls.left:
+                raise ArithmeticError("boom")
+
+
+@fn
+def calm(value: int) -> bool:
+    Bomb.tick()
+    return True
+
+
 @fn
 def add_one(value: int) -> int:
     return (value + 1) % 7
@@ -95,6 +114,8 @@ def _rule(rnd: random.Random, head: type, known: list, name: str, aggregate: Any
         body.append(~_atom(rnd, rnd.choice(known), safe))
     if rnd.random() < 0.3:
         body.append(smaller(rnd.choice(safe), rnd.choice(safe)) if rnd.random() < 0.5 else safe[0] != rnd.choice(safe))
+    if rnd.random() < 0.4:
+        body.append(calm(rnd.choice(safe)))
     width = len(head.columns) - (head.rule_column is not None)
     values: list[Any] = [rnd.choice(safe) for _ in range(width)]
     if aggregate is not None:

@@ -451,3 +451,34 @@ def test_stats_count_rows_and_firings():
     stats = net.stats()
     assert stats["rows"] == {"Item": 1, "Chosen": 1} and stats["fired"] == {"first": 1, "second": 1}
     assert all(seconds > 0 for seconds in stats["seconds"].values())
+
+
+@pytest.mark.parametrize("aggregate", [lowest, highest, count, collect])
+def test_a_failure_behind_an_aggregate_undoes_the_aggregate(aggregate: Any):
+    class Group(Relation):
+        kind: str = COL
+        value: Any = COL
+
+    @rule
+    def grouped(k: str, s: int) -> Rule:
+        "By kind."
+        return Group(k, aggregate(s)) <= [Item(kind=k, size=s)]
+
+    @rule
+    def after(k: str, v: int) -> Rule:
+        "Behind it."
+        return Pair(k, half_unless_zero(k)) <= [Group(k, v)]
+
+    net = Program([grouped, after], outputs=[Pair])
+    net.transact(put=[Item("a", "k", 1), Item("b", "k", 2)])
+    before = state(net)
+    with pytest.raises(EvaluationError, match="rule after, with k='bad'"):
+        net.transact(put=[Item("c", "bad", 1), Item("d", "k", 0), Item("e", "k", 7)], drop=[Item("a")])
+    assert state(net) == before
+
+
+@fn
+def half_unless_zero(kind: str) -> str:
+    if kind == "bad":
+        raise ValueError(kind)
+    return kind

@@ -18,7 +18,7 @@ class Sum(Relation):
 @rule
 def summed(p: str, k: int) -> Rule:
     "All keys."
-    return Sum(p, collect(k)) <= [Port(p, k), ~Port(p, 3), p != "x"]
+    return Sum(p, collect(k)) <= [Port(p, k), ~Port(p, 3), p != "x", k < 9]
 """
 BAD = {
     "wrong-variable": ("collect(k)) <= [Port(p, k)", "collect(k)) <= [Port(k, k)"),
