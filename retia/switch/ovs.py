@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,8 +114,9 @@ class OvsSwitch:
                 tasks.create_task(self._keep_openflow(report), name="openflow")
                 tasks.create_task(self._repair(report), name="repair")
                 tasks.create_task(self._underlay.run(), name="underlay")
-        except* RetiaError as group:
-            raise next(_leaves(group)) from None
+        except ExceptionGroup as group:
+            first = group.exceptions[0]
+            raise first if isinstance(first, RetiaError) else group from None
 
     # -- OVSDB -----------------------------------------------------------------------------------------------------
 
@@ -235,11 +236,3 @@ class OvsSwitch:
                 report(ForeignChange(repair.flows))
             if repair.refusals:
                 report(Refused(tuple(repair.refusals)))
-
-
-def _leaves(group: BaseExceptionGroup[RetiaError]) -> Iterator[RetiaError]:
-    for one in group.exceptions:
-        if isinstance(one, BaseExceptionGroup):
-            yield from _leaves(one)
-        else:
-            yield one

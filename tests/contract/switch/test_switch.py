@@ -1,0 +1,125 @@
+"""What every switch does for the agent, real or software."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from retia.errors import SwitchAway
+from retia.flows.actions import Goto, Load, Output
+from retia.flows.fields import Subfield
+from retia.flows.flow import Flow
+from retia.flows.match import match
+from retia.switch.contract import Connected, Disconnected, ForeignChange, InterfacesChanged, events
+from tests.contract.switch.conftest import Agent
+from tests.contract.switch.worlds import World
+
+FLOWS = [
+    Flow(n % 9, 100, match(metadata=n, eth_dst=n), (Load(Subfield("reg1", 0, 16), n), Goto(20)), n) for n in range(200)
+]
+WANTED = {flow.key: flow for flow in FLOWS}
+BACKWARDS = Flow(3, 7, match(metadata=3), (Goto(2),), 99)
+ALIEN = Flow(9, 9, match(metadata=9), (Output(1),), 0)
+
+
+async def test_nothing_is_removed_before_the_first_whole_set(agent: Agent) -> None:
+    agent.world.add_flow(ALIEN)
+    assert await agent.switch.apply(FLOWS[:3], []) == []
+    await asyncio.sleep(0.1)
+    assert await agent.flows() == {ALIEN.key: ALIEN}
+    assert not agent.switch.connected
+    assert await agent.switch.start(FLOWS) == []
+    assert await agent.flows() == WANTED and agent.switch.connected
+
+
+async def test_a_delta_changes_what_it_says(agent: Agent) -> None:
+    await agent.switch.start(FLOWS[:100])
+    changed = FLOWS[5]._replace(actions=(Output(7),), cookie=5000)
+    await agent.switch.apply([changed, *FLOWS[100:]], [FLOWS[7].key, ALIEN.key])
+    wanted = {**WANTED, changed.key: changed}
+    del wanted[FLOWS[7].key]
+    assert await agent.flows() == wanted
+
+
+async def test_dropped_and_put_in_one_delta_stays(agent: Agent) -> None:
+    await agent.switch.start(FLOWS)
+    await agent.switch.apply([FLOWS[4]], [FLOWS[4].key, FLOWS[5].key])
+    assert await agent.flows() == {key: flow for key, flow in WANTED.items() if key != FLOWS[5].key}
+
+
+async def test_a_refused_flow_is_named_and_holds_up_no_other(agent: Agent) -> None:
+    (refusal,) = await agent.switch.start([*FLOWS, BACKWARDS])
+    assert refusal.flow == BACKWARDS and refusal.key == BACKWARDS.key
+    assert hex(BACKWARDS.cookie) in str(refusal.error) and "table 3" in str(refusal.error)
+    assert await agent.flows() == WANTED and list(agent.switch.refused) == [BACKWARDS.key]
+    mended = BACKWARDS._replace(actions=(Goto(4),))
+    assert await agent.switch.apply([mended], []) == [] and not agent.switch.refused
+    assert await agent.flows() == {**WANTED, mended.key: mended}
+
+
+async def test_what_someone_else_does_is_undone_within_a_second(agent: Agent) -> None:
+    await agent.switch.start(FLOWS)
+    for spoil in (
+        lambda: agent.world.remove_flow(FLOWS[3].key),
+        lambda: agent.world.add_flow(ALIEN),
+        lambda: agent.world.add_flow(FLOWS[6]._replace(actions=(Output(1),))),
+    ):
+        before = agent.count(ForeignChange)
+        spoil()
+        await agent.until(lambda before=before: agent.count(ForeignChange) > before, 1.0)
+        await agent.until_flows(WANTED, 1.0)
+
+
+async def test_a_restarted_agent_finds_its_flows(agent: Agent) -> None:
+    await agent.switch.start(FLOWS)
+    await agent.again()
+    assert await agent.flows() == WANTED
+    await agent.switch.start(FLOWS[1:])
+    assert await agent.flows() == {flow.key: flow for flow in FLOWS[1:]}
+
+
+async def test_tuplenet_d6_changes_while_it_is_away_are_in_when_it_is_back(agent: Agent) -> None:
+    await agent.switch.start(FLOWS)
+    agent.world.stop()
+    await agent.until(lambda: agent.count(Disconnected))
+    assert not agent.switch.connected
+    with pytest.raises(SwitchAway):
+        await agent.switch.observed()
+    assert await agent.switch.apply([ALIEN], [FLOWS[0].key]) == []
+    agent.world.start()
+    await agent.until(lambda: agent.count(Connected) == 2)
+    wanted = {**WANTED, ALIEN.key: ALIEN}
+    del wanted[FLOWS[0].key]
+    assert await agent.flows() == wanted and agent.switch.connected
+
+
+async def test_interfaces_come_change_and_go(agent: Agent) -> None:
+    await agent.until(lambda: agent.count(InterfacesChanged))
+    first = next(event for event in agent.events if isinstance(event, InterfacesChanged))
+    assert first.whole
+    agent.world.add_interface("guest", "web/web1")
+    await agent.until(lambda: "guest" in agent.interfaces)
+    number = agent.interfaces["guest"].ofport
+    assert number > 0 and agent.interfaces["guest"].iface_id == "web/web1"
+    agent.world.name_interface("guest", "web/web2")
+    await agent.until(lambda: agent.interfaces["guest"].iface_id == "web/web2")
+    agent.world.lose_flows()
+    await agent.until(lambda: agent.count(Connected) == 2)
+    await agent.until(lambda: "guest" in agent.interfaces)
+    assert agent.interfaces["guest"].ofport == number, "its number survives a restart of the switch"
+    agent.world.remove_interface("guest")
+    await agent.until(lambda: "guest" not in agent.interfaces)
+
+
+async def test_events_can_be_iterated(world: World) -> None:
+    switch = world.switch()
+    async with asyncio.timeout(8), aclosing(events(switch)) as stream:
+        kinds = set()
+        async for event in stream:
+            kinds.add(type(event))
+            if kinds >= {Connected, InterfacesChanged}:
+                break
+    with pytest.raises(SwitchAway):
+        await switch.observed()

@@ -1,0 +1,75 @@
+"""Where a switch under contract lives: what a test does to it from outside, as an operator or a fault would.
+
+A second kind of switch is one more class here and one more name in WORLDS.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from retia.flows.flow import Flow, FlowKey
+from retia.flows.text import show_flow, show_match
+from retia.switch.bridge import Wanted
+from retia.switch.contract import Switch
+from retia.switch.ovs import OvsSwitch, Place
+from tests.ovs.server import OvsServer
+
+
+class World(Protocol):
+    def switch(self) -> Switch:
+        """A new one, as after a restart of the agent."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def add_interface(self, name: str, iface_id: str) -> None: ...
+    def name_interface(self, name: str, iface_id: str) -> None: ...
+    def remove_interface(self, name: str) -> None: ...
+    def add_flow(self, flow: Flow) -> None:
+        """As someone else; takes the place of one with the same key."""
+
+    def remove_flow(self, key: FlowKey) -> None: ...
+    def lose_flows(self) -> None:
+        """The switch program dies and comes back, without its flows."""
+
+
+class OvsWorld:
+    def __init__(self) -> None:
+        self._server = OvsServer().start()
+        self._bridge = self._server.bridge()
+
+    def switch(self) -> Switch:
+        return OvsSwitch(Place(self._server.dir, Wanted(self._bridge, "dummy")))
+
+    def start(self) -> None:
+        self._server.start_switch()
+
+    def stop(self) -> None:
+        self._server.kill("ovs-vswitchd")
+        (self._server.dir / "ctl").unlink(missing_ok=True)
+
+    def lose_flows(self) -> None:
+        self.stop()
+        self.start()
+
+    def add_interface(self, name: str, iface_id: str) -> None:
+        self._server.vsctl("add-port", self._bridge, name, "--", "set", "interface", name, "type=dummy",
+                           f"external_ids:iface-id={iface_id}")  # fmt: skip
+
+    def name_interface(self, name: str, iface_id: str) -> None:
+        self._server.vsctl("set", "interface", name, f"external_ids:iface-id={iface_id}")
+
+    def remove_interface(self, name: str) -> None:
+        self._server.vsctl("del-port", self._bridge, name)
+
+    def add_flow(self, flow: Flow) -> None:
+        self._server.ofctl("add-flow", self._bridge, show_flow(flow))
+
+    def remove_flow(self, key: FlowKey) -> None:
+        match = f",{show_match(key.match)}" if key.match else ""
+        self._server.ofctl("--strict", "del-flows", self._bridge, f"table={key.table},priority={key.priority}{match}")
+
+    def close(self) -> None:
+        self._server.stop()
+
+
+WORLDS = {"ovs": OvsWorld}
