@@ -90,6 +90,9 @@ _DECLARED = (
     Field("arp_tha", OPENFLOW_BASIC, 25, 48, _IS_ARP),
 )
 
+OPTION = "tun_metadata0"
+"""The Geneve option. A packet without it reads as 0, but no match on it hits, not even one on 0."""
+
 FIELDS: dict[str, Field] = {field.name: field for field in _DECLARED}
 ORDER: dict[str, int] = {name: place for place, name in enumerate(FIELDS)}
 

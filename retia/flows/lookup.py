@@ -10,6 +10,7 @@ from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from retia.flows.fields import OPTION
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.match import meets_needs
 
@@ -21,10 +22,13 @@ class Space(NamedTuple):
 
     rank: int
     shape: Shape
+    wants_option: bool
     flows: dict[tuple[int, ...], Flow]
 
     def find(self, fields: Mapping[str, int]) -> Flow | None:
         """A field that the packet does not have reads as 0, as in Open vSwitch: prerequisites are matched as well."""
+        if self.wants_option and OPTION not in fields:
+            return None
         return self.flows.get(tuple([fields.get(name, 0) & mask for name, mask in self.shape]))
 
 
@@ -50,7 +54,7 @@ class FlowTable:
                 raise ValueError(f"{name} is matched without what it needs: {flow.match}")
         where, values = _place(flow.key)
         if where not in self._spaces:
-            self._spaces[where] = Space(-flow.priority, where[2], {})
+            self._spaces[where] = Space(-flow.priority, where[2], any(part[0] == OPTION for part in flow.match), {})
             insort(self._ordered.setdefault(flow.table, []), self._spaces[where], key=_rank)
         self._spaces[where].flows[values] = flow
 

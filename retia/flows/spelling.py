@@ -32,7 +32,7 @@ SHORTHANDS: dict[str, dict[str, int]] = {
 }
 
 NXM_NAMES = {
-    "in_port": "NXM_OF_IN_PORT",
+    "in_port": "OXM_OF_IN_PORT",
     "metadata": "OXM_OF_METADATA",
     "tun_id": "NXM_NX_TUN_ID",
     "tun_src": "NXM_NX_TUN_IPV4_SRC",

@@ -7,7 +7,7 @@ Sources: ovs-fields(7), ovs-actions(7), ovs-ofctl(8).
 from __future__ import annotations
 
 from retia.flows.actions import Action, Actions, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
-from retia.flows.fields import FIELDS, Subfield, whole
+from retia.flows.fields import FIELDS, OPTION, Subfield, whole
 from retia.flows.flow import Flow
 from retia.flows.match import Match
 from retia.flows.reading import parse_flow
@@ -81,5 +81,8 @@ def show_action(action: Action) -> str:
 
 
 def _show_part(part: Subfield) -> str:
+    """Of an option all bits are named: ovs-ofctl does not know how many the switch has mapped to it."""
+    if part == whole(OPTION):
+        return f"{NXM_NAMES[OPTION]}[0..{part.bits - 1}]"
     name, bracket, rest = str(part).partition("[")
     return f"{NXM_NAMES[name]}{bracket}{rest}"

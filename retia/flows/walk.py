@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from retia.flows.actions import IN_PORT, Action, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
-from retia.flows.fields import FIELDS, WIDE, Subfield
+from retia.flows.fields import FIELDS, IPV4, OPTION, WIDE, Subfield
 from retia.flows.flow import Flow
 from retia.flows.lookup import FlowTable
 from retia.flows.packet import build, parse
@@ -24,12 +24,13 @@ DEPTH_LIMIT = 64
 LOOKUP_LIMIT = 4096
 """Tables looked up after the first."""
 
-METADATA = tuple(name for name in FIELDS if name.startswith(("reg", "tun_")) or name == "metadata")
-TUNNEL = tuple(name for name in METADATA if name.startswith("tun_"))
+TUNNEL = tuple(name for name in FIELDS if name.startswith("tun_"))
+ALWAYS = ("metadata", *(f"reg{n}" for n in range(16)), *(name for name in TUNNEL if name != OPTION))
+"""What every packet has, 0 at first."""
 
 
 class Sent(NamedTuple):
-    """A frame that left by a port, with the tunnel fields it had."""
+    """A frame that left by a port, with the tunnel fields it had (the option only when it had one)."""
 
     port: int
     frame: bytes
@@ -103,7 +104,7 @@ class _Walker:
     def __init__(self, flows: FlowTable, frame: bytes, in_port: int, tunnel: Mapping[str, int]) -> None:
         self.flows, self.packet = flows, parse(frame)
         self.fields = self.packet.fields
-        self.fields.update({**dict.fromkeys(METADATA, 0), **tunnel, "in_port": in_port})
+        self.fields.update({**dict.fromkeys(ALWAYS, 0), **tunnel, "in_port": in_port})
         self.story = Walk(fields=self.fields)
         self.active: list[_Active] = []
 
@@ -160,23 +161,25 @@ class _Walker:
             self._set(narrow, new >> 32 * place & 0xFFFFFFFF, step)
 
     def _set(self, name: str, value: int, step: Step) -> None:
-        """A field that the packet does not have stays absent."""
-        old = self.fields.get(name)
-        if old is not None and old != value:
+        """A field that the packet does not have stays absent, but for the option."""
+        if name in self.fields or name == OPTION:
+            old = self.fields.get(name, 0)
             self.fields[name] = value
-            step.changed[name] = (step.changed.get(name, (old, 0))[0], value)
+            if old != value:
+                step.changed[name] = (step.changed.get(name, (old, 0))[0], value)
 
     def _output(self, port: int) -> None:
         came_by = self.fields["in_port"]
         target = came_by if port == IN_PORT else port
         if target and port != came_by:  # there is no port 0, and none sends back what came by it unless told IN_PORT
-            tunnel = {name: self.fields[name] for name in TUNNEL}
+            tunnel = {name: self.fields[name] for name in TUNNEL if name in self.fields}
             self.story.sent.append(Sent(target, build(self.packet), tunnel))
 
     def _dec_ttl(self, now: _Active) -> None:
-        ttl = self.fields.get("nw_ttl")
-        if ttl is None:
+        """A broken IP header reads as a TTL of 0."""
+        if self.fields["eth_type"] != IPV4:
             return
+        ttl = self.fields.get("nw_ttl", 0)
         if ttl > 1:
             self._set("nw_ttl", ttl - 1, now.step)
         else:
