@@ -14,9 +14,10 @@ from collections.abc import Callable
 
 from bench.network import TUNNEL, Size, interfaces, port, records
 from retia.compile.compiler import Compiler
-from retia.model.kinds import Route
+from retia.model.kinds import Port, Route
+from retia.model.local import Interface, InterfaceChange
 from retia.model.state import Binding, HostState
-from retia.values import Cidr, Ip4
+from retia.values import Cidr, Ip4, Mac
 
 SAMPLES = 200
 
@@ -58,9 +59,9 @@ def memory(size: Size) -> float:
 
 
 def _changes(compiler: Compiler, size: Size) -> dict[str, Callable[[int], None]]:
-    def new(n: int) -> tuple:
+    def new(n: int) -> tuple[Port, Binding]:
         one = port(size, n)
-        made = {"id": f"new{n}", "name": f"new{n}", "mac": one.mac + (1 << 30), "key": 40_000 + n}
+        made = {"id": f"new{n}", "name": f"new{n}", "mac": Mac(one.mac + (1 << 30)), "key": 40_000 + n}
         return type(one)(**{**{f: getattr(one, f) for f in one.__struct_fields__}, **made, "addresses": (_free(n),)}), (
             Binding(port=f"new{n}", host="h1")
         )
@@ -87,7 +88,13 @@ def _changes(compiler: Compiler, size: Size) -> dict[str, Callable[[int], None]]
             [(None, Route(id=f"t{n}", name=f"t{n}", router="r", prefix=prefix, next_hop=Ip4(10 << 24 | 9)))]
         )
 
-    return {"add": add, "delete": delete, "move": move, "tunnel": tunnel, "route": route}
+    def bind(n: int) -> None:
+        guest = Interface("guest", 900, "p1")
+        here = Binding(port="p1", host="me"), Binding(port="p1", host="h1")
+        plug, bound = (InterfaceChange(guest, None), here) if n % 2 else (InterfaceChange(None, guest), here[::-1])
+        compiler.change([bound], [plug])
+
+    return {"add": add, "delete": delete, "move": move, "bind": bind, "tunnel": tunnel, "route": route}
 
 
 def _free(n: int) -> Ip4:
@@ -103,7 +110,7 @@ def main(arguments: list[str]) -> None:
     for result in results:
         print(f"{result['ports']:,.0f} ports: {result['flows']:,.0f} flows, {result['flows_per_port']:.2f} a port")
         print(f"  cold {result['cold_s']:.3f} s, {result['memory_mb']:.0f} MB")
-        for name in ("add", "delete", "move", "tunnel", "route"):
+        for name in ("add", "delete", "move", "bind", "tunnel", "route"):
             print(f"  {name:8} {result[f'{name}_p50_ms']:8.3f} ms median {result[f'{name}_p99_ms']:8.3f} ms p99")
 
 

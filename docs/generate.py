@@ -1,0 +1,151 @@
+"""`python -m docs.generate` (make docs): writes the pages that are made from the code. `--check` only compares.
+
+Settings from `config`, the document from the model, the pipeline from its stages, the CLI from its commands, errors
+from their tree. A test calls `stale()`, so that none of them drifts.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import typer
+
+from retia import errors
+from retia.cli.main import app
+from retia.config import PREFIX, Settings, sentences
+from retia.model import page as document_page
+from retia.pipeline.stages import STAGES
+
+HERE = Path(__file__).parent
+
+
+def settings() -> str:
+    """docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "A setting is a flag, an environment variable or a line of the settings file (`/etc/retia/retia.yaml`, or the",
+        "one that `RETIA_CONFIG` or `--config` names). Flags beat the environment, the environment beats the file.",
+        "",
+        "| in the file | environment | default | what it is |",
+        "|---|---|---|---|",
+    ]
+    defaults = Settings()
+    for name, sentence in sentences().items():
+        default = getattr(defaults, name)
+        shown = f"`{default}`" if default not in ("", ()) else ""
+        lines.append(f"| `{name}` | `{PREFIX}{name.upper()}` | {shown} | {sentence} |")
+    return "\n".join(lines) + "\n"
+
+
+def error_codes() -> str:
+    """docs/errors.md."""
+    text = inspect.getdoc(errors) or ""
+    tree = text.split("\n\n")[1]
+    lines = [
+        "# Errors",
+        "",
+        "Every error says what is wrong, where, and what to do next, on standard error, and ends the command with the",
+        "exit code of its kind. With `-o json` nothing else is printed on standard output.",
+        "",
+        "```",
+        tree,
+        "```",
+        "",
+        "| code | exit | kind |",
+        "|---|---|---|",
+    ]
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.RetiaError)]
+    for kind in sorted(kinds, key=lambda kind: (kind.exit_code, kind.code)):
+        lines.append(f"| `{kind.code}` | {kind.exit_code} | {kind.__name__} |")
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> str:
+    """docs/cli.md: every command with its options, from the commands themselves."""
+    top = typer.main.get_command(app)
+    head = [
+        "# Commands",
+        "",
+        "Tables are for people; `-o json` and `-o yaml` are for programs. `retia --install-completion` teaches your",
+        "shell to complete. Exit codes: [errors.md](errors.md). Settings: [settings.md](settings.md).",
+        "",
+    ]
+    return "\n".join([*head, *_command(top, "retia")]).rstrip() + "\n"
+
+
+def _command(command: click.Command, path: str) -> Iterator[str]:
+    yield f"## `{path}`"
+    yield ""
+    yield (command.help or "").strip()
+    yield ""
+    rows = [row for row in map(_parameter, command.params) if row]
+    if rows:
+        yield "| | |"
+        yield "|---|---|"
+        yield from rows
+        yield ""
+    for name, child in sorted(getattr(command, "commands", {}).items()):
+        yield from _command(child, f"{path} {name}")
+
+
+def _parameter(parameter: click.Parameter) -> str:
+    help_text = (getattr(parameter, "help", "") or "").strip().replace("|", "\\|")
+    if parameter.name in ("help", "install_completion", "show_completion"):
+        return ""
+    if parameter.param_type_name == "argument":
+        shown = (parameter.metavar or parameter.name or "").upper()
+        return f"| `{shown}` | {help_text} |"
+    names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
+    return f"| {names} | {help_text} |"
+
+
+def pipeline() -> str:
+    """docs/pipeline.md."""
+    from retia.pipeline import stages
+
+    figure = (inspect.getdoc(stages) or "").split("\n\n", 1)[1]
+    lines = [
+        "# The pipeline",
+        "",
+        "Made from `retia/pipeline/stages.py`: the order of declaration is the order of tables.",
+    ]
+    lines += ["", "```", figure, "```", "", "| table | stage | what it does | goes on to |", "|---|---|---|---|"]
+    for name, stage in STAGES.items():
+        way = ", ".join(
+            [*stage.next, *(f"{one} (back)" for one in stage.backwards), *(f"asks {a}" for a in stage.asks)]
+        )
+        lines.append(f"| {int(stage)} | {name} | {stage.doc} | {way} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings,
+    "errors.md": error_codes,
+    "cli.md": commands,
+    "document.md": document_page.render,
+    "pipeline.md": pipeline,
+}
+
+
+def stale() -> list[str]:
+    """Pages that are not what the code says."""
+    return [name for name, make in PAGES.items() if not (HERE / name).exists() or (HERE / name).read_text() != make()]
+
+
+def main() -> None:
+    names = stale()
+    if "--check" not in sys.argv:
+        for name in names:
+            (HERE / name).write_text(PAGES[name](), encoding="utf-8")
+            print(f"wrote docs/{name}")
+    elif names:
+        sys.exit(f"stale: {', '.join(names)}; run make docs")
+
+
+if __name__ == "__main__":
+    main()

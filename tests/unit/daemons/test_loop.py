@@ -1,0 +1,207 @@
+"""The agent's loop and duties over a memory store and a switch that only remembers: order, claims, barriers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+
+import pytest
+
+from retia.compile.compiler import Compiler
+from retia.daemons.duties import Duties
+from retia.daemons.loop import Loop
+from retia.flows.flow import Flow, FlowKey
+from retia.model.document import parse
+from retia.model.kinds import Port
+from retia.model.local import Interface, InterfaceChange
+from retia.model.state import Alive, Binding, HostProblem
+from retia.store import barrier, catalog
+from retia.store.contract import Transaction
+from retia.store.host import HostAgent, register
+from retia.store.memory import MemoryStore
+from retia.store.records import encode, key_of
+from retia.store.sync import Sync
+from retia.store.view import View
+from retia.switch.contract import InterfacesChanged
+from retia.values import Ip
+
+DOCUMENT = """
+retia: 1
+document: test
+switches:
+  web: {subnets: {n: {cidr: 10.0.1.0/24}}, ports: {one: {}, two: {}}}
+"""
+
+
+class Remembering:
+    """A switch that takes everything and remembers in what order."""
+
+    def __init__(self) -> None:
+        self.flows: dict[FlowKey, Flow] = {}
+        self.refused: dict = {}
+        self.connected = False
+        self.log: list[str] = []
+
+    async def run(self, report) -> None:
+        await asyncio.Event().wait()
+
+    async def start(self, flows: Iterable[Flow]) -> list:
+        self.flows = {flow.key: flow for flow in flows}
+        self.connected = True
+        self.log.append("start")
+        return []
+
+    async def apply(self, puts, drops) -> list:
+        self.log.append("apply")
+        self.flows.update({flow.key: flow for flow in puts})
+        for key in drops:
+            del self.flows[key]
+        return []
+
+    async def warm(self, peers: set[str]) -> None:
+        self.log.append("warm")
+
+    async def observed(self) -> list:
+        return []
+
+
+class Agent:
+    def __init__(self, store: MemoryStore, host: str) -> None:
+        self.store, self.sync, self.switch = store, Sync(store), Remembering()
+        self.compiler = Compiler(host)
+        self.host = HostAgent(store, host, 5)
+        self.duties = Duties(store, self.host, self.compiler, self.switch)
+        self.loop = Loop(self.compiler, self.switch, self.duties)
+
+    async def follow(self) -> None:
+        async for delta in self.sync.deltas():
+            self.loop.inbox.put_nowait(delta)
+
+    def plug(self, *interfaces: Interface, whole: bool = False) -> None:
+        changes = tuple(InterfaceChange(None, one) for one in interfaces)
+        self.loop.inbox.put_nowait(InterfacesChanged(changes, whole))
+
+    def unplug(self, interface: Interface) -> None:
+        self.loop.inbox.put_nowait(InterfacesChanged((InterfaceChange(interface, None),)))
+
+
+@contextlib.asynccontextmanager
+async def running(store: MemoryStore, name: str):
+    await register(store, name, Ip.parse("192.0.2.1" if name == "hv1" else "192.0.2.2"), "test")
+    agent = Agent(store, name)
+    works = [agent.follow(), agent.loop.run(), agent.duties.run(), agent.host.run()]
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield agent
+        for task in tasks:
+            assert not task.done() or task.result() is None
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(ready, seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not ready():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def store() -> MemoryStore:
+    made = MemoryStore()
+    await catalog.change(made, lambda view: catalog.plan(view, parse(DOCUMENT, "test.yaml")))
+    return made
+
+
+async def port(store: MemoryStore, path: str) -> Port:
+    return (await View.load(store)).find(Port, path)
+
+
+async def binding(store: MemoryStore, path: str) -> bytes | None:
+    found = await store.get(key_of(Binding(port=(await port(store, path)).id, host="")))
+    return found.value if found else None
+
+
+async def test_nothing_is_sent_before_records_and_interfaces_are_known(store: MemoryStore) -> None:
+    async with running(store, "hv1") as agent:
+        await until(lambda: agent.sync.view)
+        await asyncio.sleep(0.05)
+        assert "start" not in agent.switch.log
+        agent.plug(Interface("g1", 1, "web/one"), whole=True)
+        await until(lambda: agent.loop.started)
+        assert agent.switch.log.index("warm") < agent.switch.log.index("start")
+        assert agent.switch.flows == agent.compiler.flows
+
+
+async def test_tuplenet_18_a_port_binds_whichever_came_first(store: MemoryStore) -> None:
+    async with running(store, "hv1") as agent:
+        agent.plug(Interface("g1", 1, "web/one"), Interface("g9", 9, "web/late"), whole=True)
+        wanted = encode(Binding(port=(await port(store, "web/one")).id, host="hv1", interface="g1"))
+        async with asyncio.timeout(5):
+            while await binding(store, "web/one") != wanted:
+                await asyncio.sleep(0.01)
+        await catalog.change(store, lambda view: catalog.create(view, Port, "web/late", {}))
+        async with asyncio.timeout(5):
+            while await binding(store, "web/late") is None:
+                await asyncio.sleep(0.01)
+
+
+async def test_an_unplugged_port_is_released_and_its_flows_go(store: MemoryStore) -> None:
+    async with running(store, "hv1") as agent:
+        interface = Interface("g1", 1, "web/one")
+        agent.plug(interface, whole=True)
+        async with asyncio.timeout(5):
+            while await binding(store, "web/one") is None:
+                await asyncio.sleep(0.01)
+        agent.unplug(interface)
+        async with asyncio.timeout(5):
+            while await binding(store, "web/one") is not None:
+                await asyncio.sleep(0.01)
+        await until(lambda: agent.switch.flows == agent.compiler.flows)
+
+
+async def test_tuplenet_d8_a_port_on_two_hosts_is_settled_and_named_once(store: MemoryStore) -> None:
+    async with running(store, "hv1") as one, running(store, "hv2") as two:
+        for agent in (one, two):
+            agent.plug(Interface("g1", 1, "web/one"), whole=True)
+        await until(lambda: any(isinstance(t, HostProblem) for t in one.sync.view.values()))
+        problems = [t for t in one.sync.view.values() if isinstance(t, HostProblem) and t.about.startswith("bound")]
+        assert len(problems) == 1
+        await asyncio.sleep(0.3)
+        before = (await store.snapshot("/")).revision
+        await asyncio.sleep(1.0)
+        after = (await store.snapshot("/")).revision
+        assert after == before, "no write storm"
+        (holder,) = [t for t in one.sync.view.values() if isinstance(t, Binding)]
+        winner, loser = (one, two) if holder.host == "hv1" else (two, one)
+        winner.unplug(Interface("g1", 1, "web/one"))
+        await until(
+            lambda: any(isinstance(t, Binding) and t.host == loser.compiler.host for t in one.sync.view.values())
+        )
+        await until(lambda: not any(isinstance(t, HostProblem) for t in one.sync.view.values()))
+
+
+async def test_a_barrier_is_answered_when_the_switch_has_it(store: MemoryStore) -> None:
+    async with running(store, "hv1") as one, running(store, "hv2") as two:
+        for agent in (one, two):
+            agent.plug(whole=True)
+            await until(lambda agent=agent: agent.loop.started)
+        await until(lambda: sum(isinstance(t, Alive) for t in one.sync.view.values()) == 2)
+        answers = await barrier.wait(store, 5)
+        assert [answer.host for answer in answers] == ["hv1", "hv2"]
+
+
+async def test_a_malformed_record_is_a_problem_and_goes_when_mended(store: MemoryStore) -> None:
+    async with running(store, "hv1") as agent:
+        agent.plug(whole=True)
+        agent.duties.records = agent.sync.problems
+        key = key_of(await port(store, "web/one"))
+        good = (await store.get(key)).value
+        await store.commit(Transaction(puts={key: b"{bad"}))
+        await until(lambda: agent.sync.problems)
+        agent.duties.records = agent.sync.problems
+        assert any("record-" in problem.about for problem in agent.duties.problems())
+        await store.commit(Transaction(puts={key: good}))
+        await until(lambda: not agent.sync.problems)
