@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from retia.compile.facts import SwitchFact, ThisHost, TunnelPort
+from retia.compile.facts import ThisHost, TunnelPort
 from retia.compile.outputs import FlowRow
-from retia.compile.presence import Here, Reach, Working
+from retia.compile.presence import Here, LiveSwitch, Reach, Working
 from retia.compile.reasons import Reason, drop
 from retia.flows.actions import Actions, Goto, Load, Move
 from retia.flows.match import ANYTHING
@@ -43,18 +43,18 @@ def enter(datapath: int, port: int) -> Actions:
 def admit_port(p: str, o: int, d: int, k: int) -> Rule:
     "What comes by a port that is here enters the port's switch."
     return FlowRow(ADMIT, ADMIT.priority("local"), came_by(o), enter(d, k), p) <= [
-        Here(p, o),
+        Here(p, ofport=o),
         Working(p, datapath=d, key=k),
     ]
 
 
 @rule
-def admit_tunnel(s: str, d: int, o: int) -> Rule:
+def admit_tunnel(s: str, h: str, d: int, o: int) -> Rule:
     "What comes by the tunnel with the key of a reached switch was looked up at its source: it goes to its port."
     return FlowRow(ADMIT, ADMIT.priority("tunnel"), came_tunnelled(o, d), UNPACK, s) <= [
-        Reach(s),
-        SwitchFact(s, key=d),
-        TunnelPort(o),
+        Reach(s, h),
+        LiveSwitch(s, d),
+        TunnelPort(h, o),
     ]
 
 

@@ -1,18 +1,20 @@
 """ARP is answered where it is asked, from the one table of addresses that next hops are looked up in too.
 
 An address is in that table while its port lives somewhere: an answer for a port that is nowhere would only make
-its frames be dropped later. RFC 826.
+its frames be dropped later. A guest that asks for its own address (RFC 5227: a probe or an announcement) gets no
+answer, or it would believe that somebody else has it; who has not got the address hears who has. RFC 826.
 """
 
 from __future__ import annotations
 
-from retia.compile.facts import PortAddress, RouterAddress, RouterPortFact, SwitchFact, ThisHost
+from retia.compile.clashes import Outranked
+from retia.compile.facts import PortAddress, RouterAddress, RouterPortFact, ThisHost
 from retia.compile.outputs import FlowRow
-from retia.compile.presence import AddressHolder, Here, Link, Reach, Remote, Working
+from retia.compile.presence import Here, Link, LiveSwitch, Located, Reach, Working
 from retia.compile.reasons import Reason, drop
 from retia.flows.actions import Actions, Goto, Load, Move, Resubmit
 from retia.flows.fields import ARP, whole
-from retia.flows.match import ANYTHING
+from retia.flows.match import ANYTHING, Match
 from retia.pipeline.fields import (
     DATAPATH,
     DESTINATION_PORT,
@@ -25,7 +27,7 @@ from retia.pipeline.fields import (
     when,
 )
 from retia.pipeline.stages import ADDRESS, ARP_ANSWER, ARP_REQUEST, LOOKUP, LOOPBACK_JUDGE
-from retia.rules import COL, Relation, Rule, fn, rule
+from retia.rules import Rule, fn, rule
 from retia.values import Ip, Mac
 
 REQUEST, REPLY = 1, 2
@@ -53,27 +55,14 @@ ANSWER: Actions = (
 address_of = fn(Shape("neighbour_datapath", "neighbour_ip4"))
 
 
-class Lives(Relation):
-    "A working port that is on some host, this one or another."
-
-    port: str = COL
-
-
 @fn
 def resolves_to(mac: Mac) -> Actions:
     return (Load(NEIGHBOUR_MAC, mac),)
 
 
-@rule
-def lives_here(p: str) -> Rule:
-    "A port that is here lives."
-    return Lives(p) <= [Here(p)]
-
-
-@rule
-def lives_remote(p: str) -> Rule:
-    "So does one on another host."
-    return Lives(p) <= [Remote(p)]
+@fn
+def asks_itself(datapath: int, port: int, address: Ip) -> Match:
+    return when(datapath=datapath, source_port=port, eth_type=ARP, arp_op=REQUEST, arp_tpa=address)
 
 
 @rule
@@ -82,9 +71,9 @@ def address_of_port(s: str, d: int, a: Ip, p: str, m: Mac) -> Rule:
     return FlowRow(ADDRESS, ADDRESS.priority("port"), address_of(d, a), resolves_to(m), p) <= [
         Reach(s),
         Working(p, s, d, mac=m),
+        Located(p),
         PortAddress(p, a),
-        AddressHolder(s, a, p),
-        Lives(p),
+        ~Outranked(p, a),
     ]
 
 
@@ -96,8 +85,20 @@ def address_of_router(s: str, d: int, a: Ip, x: str, m: Mac) -> Rule:
         Link(x, switch=s),
         RouterPortFact(x, mac=m),
         RouterAddress(x, a),
-        AddressHolder(s, a, x),
-        SwitchFact(s, key=d),
+        ~Outranked(x, a),
+        LiveSwitch(s, d),
+    ]
+
+
+@rule
+def arp_own(p: str, d: int, k: int, a: Ip) -> Rule:
+    "A port that asks for its own address gets no answer."
+    actions = drop(Reason.ARP_OWN)
+    return FlowRow(ARP_REQUEST, ARP_REQUEST.priority("own"), asks_itself(d, k, a), actions, p) <= [
+        Here(p),
+        Working(p, datapath=d, key=k),
+        PortAddress(p, a),
+        ~Outranked(p, a),
     ]
 
 
@@ -128,10 +129,9 @@ def arp_answer(h: str) -> Rule:
 
 
 RULES = [
-    lives_here,
-    lives_remote,
     address_of_port,
     address_of_router,
+    arp_own,
     arp_ask,
     arp_pass,
     arp_unknown,

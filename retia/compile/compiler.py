@@ -6,7 +6,9 @@ first start and for tests; everything else speaks in deltas.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from retia.compile.cookies import cookie
@@ -26,6 +28,10 @@ RecordChange = tuple[Thing | None, Thing | None]
 """A record before and after, as `store.sync.Changed` has it."""
 
 
+MANY = 1000
+"""Rows of a batch that is worth pausing the garbage collector for."""
+
+
 class FlowDelta(NamedTuple):
     """What one batch did: flows to put and keys to delete, and whether peers, claims or troubles changed."""
 
@@ -40,7 +46,6 @@ class Compiler:
     def __init__(self, host: str) -> None:
         self.host = host
         self.program = program()
-        self._tunnel_port: int | None = None
         self.program.transact(put=constants(host))
 
     def change(
@@ -50,31 +55,24 @@ class Compiler:
         tunnel_port: int | None = None,
     ) -> FlowDelta:
         """One batch. `tunnel_port`: the number of the Geneve port, once it is known (0: it is gone)."""
-        put: list[Relation] = []
-        drop: list[Relation] = []
+        staged = _Staged()
         for old, new in records:
-            _replace(rows(old) if old is not None else [], rows(new) if new is not None else [], put, drop)
+            staged.replace(rows(old) if old is not None else [], rows(new) if new is not None else [])
         for before, after in interfaces:
-            _replace(
-                interface_rows(before) if before is not None else [],
-                interface_rows(after) if after is not None else [],
-                put,
-                drop,
-            )
+            gone = interface_rows(self.host, before) if before is not None else []
+            staged.replace(gone, interface_rows(self.host, after) if after is not None else [])
         if tunnel_port is not None:
-            self._set_tunnel_port(tunnel_port, put, drop)
-        change = self.program.transact(put=put, drop=drop)
+            here = TunnelPort(self.host, tunnel_port)
+            staged.replace([here], [here] if tunnel_port else [])
+        with _uncollected(len(staged.puts) + len(staged.drops)):
+            return self._transact(staged)
+
+    def _transact(self, staged: _Staged) -> FlowDelta:
+        change = self.program.transact(put=staged.puts.values(), drop=staged.drops.values())
         pairs = change.raw(FlowRow)
         puts = [_flow(new) for _, new in pairs if new is not None]
         drops = [FlowKey(*old[:3]) for old, new in pairs if old is not None and new is None]
         return FlowDelta(puts, drops, bool(change.raw(Peer)), bool(change.raw(Claim)), bool(change.raw(Trouble)))
-
-    def _set_tunnel_port(self, number: int, put: list[Relation], drop: list[Relation]) -> None:
-        if self._tunnel_port:
-            drop.append(TunnelPort(self._tunnel_port))
-        if number:
-            put.append(TunnelPort(number))
-        self._tunnel_port = number
 
     def warm(self) -> None:
         """After the first load: build every index now, so that no change pays for it."""
@@ -104,11 +102,35 @@ class Compiler:
         return self.program.conflicts
 
 
-def _replace(old: list[Relation], new: list[Relation], put: list[Relation], drop: list[Relation]) -> None:
-    """A put replaces the row with its key, so only keys that are no more are dropped."""
-    kept = {_key(row) for row in new}
-    drop += [row for row in old if _key(row) not in kept]
-    put += new
+@contextlib.contextmanager
+def _uncollected(size: int) -> Iterator[None]:
+    """A big batch makes many rows and no cycles: looking for garbage meanwhile takes as long as the work itself."""
+    pause = size > MANY and gc.isenabled()
+    if pause:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pause:
+            gc.enable()
+
+
+class _Staged:
+    """The net effect of changes in their order: of a key put and then dropped nothing is left."""
+
+    def __init__(self) -> None:
+        self.puts: dict[tuple[type, Row], Relation] = {}
+        self.drops: dict[tuple[type, Row], Relation] = {}
+
+    def replace(self, old: list[Relation], new: list[Relation]) -> None:
+        for row in old:
+            key = _key(row)
+            self.puts.pop(key, None)
+            self.drops[key] = row
+        for row in new:
+            key = _key(row)
+            self.drops.pop(key, None)
+            self.puts[key] = row
 
 
 def _key(row: Relation) -> tuple[type, Row]:

@@ -16,7 +16,7 @@ for_reason = fn(Shape("reason"))
 @rule
 def count_reason(n: int, h: str) -> Rule:
     "Every reason is counted."
-    return FlowRow(DROP, DROP.priority("reason"), for_reason(n), NOTHING, h) <= [DropReason(n), ThisHost(h)]
+    return FlowRow(DROP, DROP.priority("reason"), for_reason(n), NOTHING, h) <= [DropReason(h, n)]
 
 
 @rule

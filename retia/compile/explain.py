@@ -15,7 +15,7 @@ from retia.compile.outputs import FlowRow
 from retia.errors import InvalidInput, NotFound
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.text import parse_flow, show_actions, show_match
-from retia.model.kinds import Object
+from retia.model.kinds import DEFAULT_PROJECT, Object
 from retia.model.state import State
 from retia.rules import Explanation
 from retia.rules.lowering import GROUP
@@ -56,9 +56,12 @@ class Labels:
         return self.label(identifier) + (f" (document {thing.document})" if thing.document else " (made by hand)")
 
     def path(self, thing: Object) -> str:
-        """The name with its parent's, and the project unless it is the default one."""
+        """The name with its parent's, and before a colon the project unless it is the default one."""
         parent = self._by_id.get(getattr(thing, thing.parent, "")) if thing.parent else None
-        return f"{self.path(parent)}/{thing.name}" if parent is not None else thing.name
+        if parent is not None:
+            return f"{self.path(parent)}/{thing.name}"
+        project = "" if thing.shared or thing.project == DEFAULT_PROJECT else f"{thing.project}:"
+        return f"{project}{thing.name}"
 
     def rewrite_ids(self, text: str) -> str:
         """Problems with names in place of ids."""

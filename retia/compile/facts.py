@@ -1,7 +1,8 @@
 """From records to facts: the base relations, and which rows each record makes.
 
 Every row of a record is keyed by the record's id, so a changed record is a put and a vanished one a drop. Addresses
-are IPv4: validation refuses IPv6, and a record that has it anyway makes no row for it.
+are IPv4: validation refuses IPv6, and a record that has it anyway makes no row for it. Other programs may write to
+etcd too: what no register could hold becomes an `Unusable` row and nothing else.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from retia.compile.reasons import Reason
+from retia.flows.fields import Subfield
 from retia.model.kinds import Host, Object, Port, Route, Router, RouterPort, Switch
 from retia.model.local import Interface
 from retia.model.state import Binding, HostState, State
+from retia.pipeline.fields import DATAPATH, DESTINATION_HOST, SOURCE_PORT
 from retia.rules import COL, KEY, Relation
 from retia.values import Cidr, Ip, Mac
 
@@ -24,20 +27,23 @@ class ThisHost(Relation):
 
 
 class TunnelPort(Relation):
-    "The OpenFlow port of this host's one Geneve port."
+    "The OpenFlow port of a host's one Geneve port."
 
-    ofport: int = KEY
+    host: str = KEY
+    ofport: int = COL
 
 
 class DropReason(Relation):
     "A reason that drops are counted by."
 
+    host: str = KEY
     number: int = KEY
 
 
 class NeverRouted(Relation):
     "A prefix that no router carries packets to."
 
+    host: str = KEY
     prefix: Ip = KEY
     length: int = KEY
 
@@ -50,10 +56,19 @@ class HostTunnel(Relation):
     address: Ip = COL
 
 
-class HostDown(Relation):
-    "A host taken out of service by the operator."
+class HostFact(Relation):
+    "A host as the operator declared it."
 
-    host: str = KEY
+    id: str = KEY
+    name: str = COL
+    up: bool = COL
+
+
+class Unusable(Relation):
+    "A record that is well-formed and that no switch could carry out: another program wrote it."
+
+    id: str = KEY
+    what: str = COL
 
 
 class SwitchFact(Relation):
@@ -88,6 +103,7 @@ class RouterFact(Relation):
     "A router."
 
     id: str = KEY
+    name: str = COL
     key: int = COL
     up: bool = COL
 
@@ -96,6 +112,7 @@ class RouterPortFact(Relation):
     "A link between a router and a switch."
 
     id: str = KEY
+    name: str = COL
     router: str = COL
     switch: str = COL
     key: int = COL
@@ -131,26 +148,28 @@ class BindingFact(Relation):
 
 
 class InterfaceFact(Relation):
-    "An interface of this host's bridge that names a port."
+    "An interface of a host's bridge that names a port."
 
+    host: str = KEY
     name: str = KEY
     ofport: int = COL
     names: str = COL
 
 
-NEVER_ROUTED = [Cidr.parse(text) for text in ("224.0.0.0/4", "127.0.0.0/8", "255.255.255.255/32", "0.0.0.0/8")]
-"""Multicast (RFC 5771), loopback, limited broadcast, this network (RFC 1122)."""
+NEVER_ROUTED = [
+    Cidr.parse(text) for text in ("224.0.0.0/4", "127.0.0.0/8", "169.254.0.0/16", "255.255.255.255/32", "0.0.0.0/8")
+]
+"""Multicast (RFC 5771), loopback, link-local (RFC 3927), limited broadcast, this network (RFC 1122)."""
 
 
 def constants(host: str) -> list[Relation]:
     """What holds on a host whatever is declared."""
-    never = [NeverRouted(cidr.address, cidr.length) for cidr in NEVER_ROUTED]
-    return [ThisHost(host), *never, *(DropReason(int(reason)) for reason in Reason)]
+    never = [NeverRouted(host, cidr.address, cidr.length) for cidr in NEVER_ROUTED]
+    return [ThisHost(host), *never, *(DropReason(host, int(reason)) for reason in Reason)]
 
 
 def _host(host: Host) -> Iterator[Relation]:
-    if not host.admin_state:
-        yield HostDown(host.name)
+    yield HostFact(host.id, host.name, host.admin_state)
 
 
 def _switch(switch: Switch) -> Iterator[Relation]:
@@ -158,18 +177,19 @@ def _switch(switch: Switch) -> Iterator[Relation]:
 
 
 def _port(port: Port) -> Iterator[Relation]:
-    yield PortFact(port.id, port.name, port.switch, port.key, port.mac, port.admin_state)
+    yield PortFact.of((port.id, port.name, port.switch, port.key, port.mac, port.admin_state))
     for address in port.addresses:
         if address.family == 4:
-            yield PortAddress(port.id, address)
+            yield PortAddress.of((port.id, address))
 
 
 def _router(router: Router) -> Iterator[Relation]:
-    yield RouterFact(router.id, router.key, router.admin_state)
+    yield RouterFact(router.id, router.name, router.key, router.admin_state)
 
 
 def _router_port(port: RouterPort) -> Iterator[Relation]:
-    yield RouterPortFact(port.id, port.router, port.switch, port.key, port.switch_key, port.mac, port.admin_state)
+    keys = (port.key, port.switch_key)
+    yield RouterPortFact(port.id, port.name, port.router, port.switch, *keys, port.mac, port.admin_state)
     for cidr in port.addresses:
         if cidr.family == 4:
             yield RouterAddress(port.id, cidr.address, cidr.length)
@@ -187,7 +207,7 @@ def _host_state(state: HostState) -> Iterator[Relation]:
 
 
 def _binding(binding: Binding) -> Iterator[Relation]:
-    yield BindingFact(binding.port, binding.host)
+    yield BindingFact.of((binding.port, binding.host))
 
 
 _ROWS: dict[type, Callable[[Any], Iterator[Relation]]] = {
@@ -201,12 +221,38 @@ _ROWS: dict[type, Callable[[Any], Iterator[Relation]]] = {
     Binding: _binding,
 }
 
+_WIDTHS: dict[type, tuple[tuple[str, Subfield], ...]] = {
+    Switch: (("key", DATAPATH),),
+    Router: (("key", DATAPATH),),
+    Port: (("key", SOURCE_PORT),),
+    RouterPort: (("key", SOURCE_PORT), ("switch_key", SOURCE_PORT)),
+    HostState: (("key", DESTINATION_HOST),),
+}
+"""The register that must hold each key."""
+
+
+def fault(thing: Any) -> str:
+    """What keeps a switch from carrying out a well-formed record, "" when nothing does."""
+    for name, field in _WIDTHS.get(type(thing), ()):
+        if not 0 < getattr(thing, name) < 1 << field.bits:
+            return f"its {name} {getattr(thing, name)} is outside 1 to {(1 << field.bits) - 1}"
+    mac = getattr(thing, "mac", None)
+    if mac is not None and (mac == 0 or mac.is_multicast):
+        return f"{mac} is no MAC of one station"
+    return ""
+
 
 def rows(thing: Object | State) -> list[Relation]:
     """The facts that one record is. Kinds that no rule looks at make none."""
     make = _ROWS.get(type(thing))
-    return list(make(thing)) if make is not None else []
+    if make is None:
+        return []
+    wrong = fault(thing)
+    if not wrong:
+        return list(make(thing))
+    known = thing.id if isinstance(thing, Object) else thing.host if isinstance(thing, HostState) else ""
+    return [Unusable(known, f"{thing.kind} {getattr(thing, 'name', known)} can't be used: {wrong}")]
 
 
-def interface_rows(interface: Interface) -> list[Relation]:
-    return [InterfaceFact(interface.name, interface.ofport, interface.iface_id)] if interface.iface_id else []
+def interface_rows(host: str, interface: Interface) -> list[Relation]:
+    return [InterfaceFact(host, interface.name, interface.ofport, interface.iface_id)] if interface.iface_id else []

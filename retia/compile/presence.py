@@ -6,14 +6,13 @@ published, so that the first packet for it finds them.
 
 from __future__ import annotations
 
+from retia.compile.clashes import Displaced
 from retia.compile.facts import (
     BindingFact,
-    HostDown,
+    HostFact,
     HostTunnel,
     InterfaceFact,
-    PortAddress,
     PortFact,
-    RouterAddress,
     RouterFact,
     RouterPortFact,
     SwitchFact,
@@ -24,61 +23,77 @@ from retia.model.kinds import DEFAULT_PROJECT
 from retia.rules import COL, Relation, Rule, fn, lowest, rule
 from retia.values import Ip, Mac
 
-
-class Names(Relation):
-    "An interface here names a port."
-
-    interface: str = COL
-    port: str = COL
-    ofport: int = COL
+HERE = 0
+"""The host key that stands for this host."""
 
 
 class Spelt(Relation):
     "The project, switch and port that an interface's iface-id spells."
 
+    host: str = COL
     interface: str = COL
     project: str = COL
     switch: str = COL
     port: str = COL
-    ofport: int = COL
+
+
+class Names(Relation):
+    "A port that an interface names; two ports of one name may make it several."
+
+    host: str = COL
+    interface: str = COL
+    port: str = COL
+
+
+class Named(Relation):
+    "The one port that an interface counts for."
+
+    host: str = COL
+    interface: str = COL
+    port: str = COL
 
 
 class Plugged(Relation):
-    "The interface that counts for a port, of those here that name it."
+    "Where a port is plugged in: of the interfaces that name it, the one that counts."
 
     port: str = COL
+    host: str = COL
     ofport: int = COL
 
 
 class Elsewhere(Relation):
-    "A port that another host holds."
+    "A port that is plugged in here and that another host holds."
 
     port: str = COL
     host: str = COL
 
 
-class MacHolder(Relation):
-    "Of the ports that claim a MAC in a switch, the one that has it."
+class HostDown(Relation):
+    "A host taken out of service by the operator."
 
-    switch: str = COL
-    mac: Mac = COL
-    port: str = COL
+    host: str = COL
 
 
-class AddressHolder(Relation):
-    "Of those that claim an address in a switch, the one that has it."
+class Tunnel(Relation):
+    "Another host in service: its key, and where its tunnels end."
 
-    switch: str = COL
+    host: str = COL
+    key: int = COL
     address: Ip = COL
-    holder: str = COL
 
 
-class Claims(Relation):
-    "A port or router port, and an address it claims in a switch."
+class LiveSwitch(Relation):
+    "A switch that is up and has its key to itself."
 
     switch: str = COL
-    address: Ip = COL
-    holder: str = COL
+    key: int = COL
+
+
+class LiveRouter(Relation):
+    "A router that is up and has its key to itself."
+
+    router: str = COL
+    key: int = COL
 
 
 class Working(Relation):
@@ -95,15 +110,15 @@ class Here(Relation):
     "A working port on this host, and its OpenFlow port."
 
     port: str = COL
+    host: str = COL
     ofport: int = COL
 
 
-class Remote(Relation):
-    "A working port on another host, and that host's key."
+class Located(Relation):
+    "A port that lives somewhere, and the key of that host; HERE for this one."
 
     port: str = COL
-    host: str = COL
-    key: int = COL
+    host_key: int = COL
 
 
 class Link(Relation):
@@ -115,9 +130,17 @@ class Link(Relation):
 
 
 class Reach(Relation):
-    "A switch that a port here can reach."
+    "A switch that a port of this host can reach."
 
     switch: str = COL
+    host: str = COL
+
+
+class Through(Relation):
+    "A router that a port of this host can send through."
+
+    router: str = COL
+    host: str = COL
 
 
 @fn
@@ -129,9 +152,9 @@ def project_part(names: str) -> str:
 
 @fn
 def switch_part(names: str) -> str:
-    """The switch in [PROJECT/]SWITCH/PORT; "" in an id."""
+    """The switch in [PROJECT/]SWITCH/PORT; "" in anything else, which no switch is called."""
     parts = names.split("/")
-    return parts[-2] if len(parts) > 1 else ""
+    return parts[-2] if len(parts) in (2, 3) else ""
 
 
 @fn
@@ -140,127 +163,153 @@ def port_part(names: str) -> str:
 
 
 @rule
-def named_by_id(i: str, p: str, o: int) -> Rule:
+def named_by_id(h: str, i: str, p: str) -> Rule:
     "An interface names the port whose id is its iface-id."
-    return Names(i, p, o) <= [InterfaceFact(i, o, p), PortFact(p)]
+    return Names(h, i, p) <= [InterfaceFact(h, i, names=p), PortFact(p)]
 
 
 @rule
-def spelt(i: str, x: str, o: int) -> Rule:
+def spelt(h: str, i: str, x: str) -> Rule:
     "An iface-id may spell a port's name."
-    return Spelt(i, project_part(x), switch_part(x), port_part(x), o) <= [InterfaceFact(i, o, x)]
+    return Spelt(h, i, project_part(x), switch_part(x), port_part(x)) <= [InterfaceFact(h, i, names=x)]
 
 
 @rule
-def named_by_name(i: str, p: str, o: int, j: str, x: str, y: str, s: str) -> Rule:
+def named_by_name(h: str, i: str, p: str, j: str, x: str, y: str, s: str) -> Rule:
     "It names that port: SWITCH/PORT of the default project, or PROJECT/SWITCH/PORT."
-    return Names(i, p, o) <= [Spelt(i, j, x, y, o), SwitchFact(s, name=x, project=j), PortFact(p, name=y, switch=s)]
+    return Names(h, i, p) <= [Spelt(h, i, j, x, y), SwitchFact(s, name=x, project=j), PortFact(p, name=y, switch=s)]
 
 
 @rule
-def plugged(p: str, o: int) -> Rule:
+def named(h: str, i: str, p: str) -> Rule:
+    "Of several ports of that name the lowest id counts."
+    return Named(h, i, lowest(p)) <= [Names(h, i, p)]
+
+
+@rule
+def plugged(h: str, i: str, p: str, o: int) -> Rule:
     "Of several interfaces that name one port the lowest OpenFlow port counts."
-    return Plugged(p, lowest(o)) <= [Names(port=p, ofport=o)]
+    return Plugged(p, h, lowest(o)) <= [Named(h, i, p), InterfaceFact(h, i, o)]
 
 
 @rule
-def claim(p: str, i: str, o: int) -> Rule:
+def claim(h: str, i: str, p: str, o: int) -> Rule:
     "This host should bind a port that is plugged in here."
-    return Claim(p, i) <= [Plugged(p, o), Names(i, p, o)]
+    return Claim(p, i) <= [Plugged(p, h, o), Named(h, i, p), InterfaceFact(h, i, o)]
 
 
 @rule
 def elsewhere(p: str, h: str) -> Rule:
     "A port is elsewhere when another host holds its binding."
-    return Elsewhere(p, h) <= [BindingFact(p, h), ~ThisHost(h)]
+    return Elsewhere(p, h) <= [Plugged(p), BindingFact(p, h), ~ThisHost(h)]
 
 
 @rule
-def mac_holder(s: str, m: Mac, p: str) -> Rule:
-    "A MAC belongs to one port of a switch: the lowest id, so that every host agrees."
-    return MacHolder(s, m, lowest(p)) <= [PortFact(p, switch=s, mac=m)]
+def host_down(h: str) -> Rule:
+    "A host whose admin state is down is out of service."
+    return HostDown(h) <= [HostFact(name=h, up=False)]
 
 
 @rule
-def port_claims(s: str, a: Ip, p: str) -> Rule:
-    "A port claims its addresses in its switch."
-    return Claims(s, a, p) <= [PortAddress(p, a), PortFact(p, switch=s)]
+def tunnel(h: str, k: int, a: Ip) -> Rule:
+    "A tunnel leads to each other host that is in service and has its key to itself."
+    return Tunnel(h, k, a) <= [HostTunnel(h, k, a), ~ThisHost(h), ~HostDown(h), ~Displaced(h)]
 
 
 @rule
-def router_claims(s: str, a: Ip, p: str) -> Rule:
-    "A router port claims its addresses in its switch."
-    return Claims(s, a, p) <= [RouterAddress(p, a), RouterPortFact(p, switch=s)]
+def live_switch(s: str, d: int) -> Rule:
+    "A switch works when it is up and its key is its own."
+    return LiveSwitch(s, d) <= [SwitchFact(s, key=d, up=True), ~Displaced(s)]
 
 
 @rule
-def address_holder(s: str, a: Ip, p: str) -> Rule:
-    "An address belongs to one of those that claim it: the lowest id."
-    return AddressHolder(s, a, lowest(p)) <= [Claims(s, a, p)]
+def live_router(r: str, d: int) -> Rule:
+    "A router works when it is up and its key is its own."
+    return LiveRouter(r, d) <= [RouterFact(r, key=d, up=True), ~Displaced(r)]
 
 
 @rule
 def working(p: str, s: str, d: int, k: int, m: Mac) -> Rule:
-    "A port works when it and its switch are up and its MAC is its own."
+    "A port works when it and its switch do, and its MAC and key are its own."
     return Working(p, s, d, k, m) <= [
         PortFact(p, switch=s, key=k, mac=m, up=True),
-        MacHolder(s, m, p),
-        SwitchFact(s, key=d, up=True),
+        ~Displaced(p),
+        LiveSwitch(s, d),
     ]
 
 
 @rule
-def here(p: str, o: int) -> Rule:
-    "A working port is here when it is plugged in and no other host holds it."
-    return Here(p, o) <= [Plugged(p, o), Working(p), ~Elsewhere(p)]
-
-
-@rule
-def remote(p: str, h: str, k: int) -> Rule:
-    "A working port is remote when another host that is in service and has a tunnel holds it."
-    return Remote(p, h, k) <= [Elsewhere(p, h), Working(p), HostTunnel(h, k), ~HostDown(h)]
-
-
-@rule
 def link(x: str, r: str, s: str) -> Rule:
-    "A router port works when it, its router and its switch are up."
-    return Link(x, r, s) <= [RouterPortFact(x, r, s, up=True), RouterFact(r, up=True), SwitchFact(s, up=True)]
+    "A router port works when it, its router and its switch do."
+    return Link(x, r, s) <= [
+        RouterPortFact(x, router=r, switch=s, up=True),
+        ~Displaced(x),
+        LiveRouter(r),
+        LiveSwitch(s),
+    ]
 
 
 @rule
-def reach_here(p: str, s: str) -> Rule:
+def here(p: str, h: str, o: int) -> Rule:
+    "A working port is here when it is plugged in, no other host holds it, and this host is in service."
+    return Here(p, h, o) <= [Plugged(p, h, o), Working(p), ~Elsewhere(p), ~HostDown(h)]
+
+
+@rule
+def located_here(p: str) -> Rule:
+    "A port that is here lives here."
+    return Located(p, HERE) <= [Here(p)]
+
+
+@rule
+def located_there(p: str, h: str, k: int) -> Rule:
+    "A port that another host in service holds lives there."
+    return Located(p, k) <= [BindingFact(p, h), Tunnel(h, k)]
+
+
+@rule
+def reach_here(p: str, h: str, s: str) -> Rule:
     "A switch with a port here is reached."
-    return Reach(s) <= [Here(p), Working(p, s)]
+    return Reach(s, h) <= [Here(p, h), Working(p, s)]
 
 
 @rule
-def reach_routed(r: str, s: str, t: str) -> Rule:
-    "So is every switch that shares a router with a reached one."
-    return Reach(t) <= [Reach(s), Link(router=r, switch=s), Link(router=r, switch=t)]
+def through(r: str, s: str, h: str) -> Rule:
+    "A router on a reached switch can be sent through."
+    return Through(r, h) <= [Reach(s, h), Link(router=r, switch=s)]
+
+
+@rule
+def reach_routed(r: str, s: str, h: str) -> Rule:
+    "So every switch of that router is reached."
+    return Reach(s, h) <= [Through(r, h), Link(router=r, switch=s)]
 
 
 @rule
 def peer(s: str, p: str, h: str, a: Ip) -> Rule:
     "A tunnel is in use when a reached switch has a port at its end."
-    return Peer(h, a) <= [Reach(s), Working(p, s), Remote(p, h), HostTunnel(h, address=a)]
+    return Peer(h, a) <= [Reach(s), Working(p, s), BindingFact(p, h), Tunnel(h, address=a)]
 
 
 RULES = [
     named_by_id,
     spelt,
     named_by_name,
+    named,
     plugged,
     claim,
     elsewhere,
-    mac_holder,
-    port_claims,
-    router_claims,
-    address_holder,
+    host_down,
+    tunnel,
+    live_switch,
+    live_router,
     working,
-    here,
-    remote,
     link,
+    here,
+    located_here,
+    located_there,
     reach_here,
+    through,
     reach_routed,
     peer,
 ]

@@ -36,6 +36,7 @@ class Reason(IntEnum):
     NO_ROUTE = 10, "The router has no route to its destination."
     NOT_ROUTABLE = 11, "Its destination is a multicast, loopback or broadcast address."
     NO_NEIGHBOUR = 12, "No port that lives anywhere has the address of the next hop."
+    ARP_OWN = 13, "A port asked for its own address, to probe or announce it: silence is the answer."
 
 
 def drop(reason: Reason) -> Actions:

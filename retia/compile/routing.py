@@ -6,9 +6,9 @@ when the winner goes, the next one takes over. RFC 1812 sections 5.2-5.3.
 
 from __future__ import annotations
 
-from retia.compile.facts import NeverRouted, RouteFact, RouterAddress, RouterFact, RouterPortFact, SwitchFact, ThisHost
+from retia.compile.facts import NeverRouted, RouteFact, RouterAddress, RouterPortFact, ThisHost
 from retia.compile.outputs import FlowRow
-from retia.compile.presence import Link, Reach
+from retia.compile.presence import Link, LiveRouter, LiveSwitch, Through
 from retia.compile.reasons import Reason, drop
 from retia.flows.actions import Actions, DecTtl, Goto, Load, Move, Resubmit
 from retia.flows.fields import ICMP, IPV4, whole
@@ -16,6 +16,7 @@ from retia.flows.match import ANYTHING, Match
 from retia.pipeline.fields import (
     DATAPATH,
     DESTINATION,
+    FORWARDED,
     LOOPBACK,
     NEIGHBOUR_DATAPATH,
     NEIGHBOUR_IP4,
@@ -52,13 +53,22 @@ PING_ANSWER: Actions = (
 for_port = fn(Shape("datapath", "destination_port"))
 
 
-class Connected(Relation):
-    "A prefix that a working router port is in."
+class Own(Relation):
+    "An address of a router, at one of its working ports."
 
     router: str = COL
     port: str = COL
+    address: Ip = COL
+    length: int = COL
+
+
+class Connected(Relation):
+    "A prefix that a router is connected to, and the port that leads there."
+
+    router: str = COL
     prefix: Ip = COL
     length: int = COL
+    port: str = COL
 
 
 class ActiveRoute(Relation):
@@ -92,7 +102,7 @@ class BestHop(Relation):
 
 
 class Active(Relation):
-    "A router that a reached switch leads into."
+    "A router that ports here can send through, and its key."
 
     router: str = COL
     key: int = COL
@@ -105,7 +115,7 @@ def network(address: Ip, length: int) -> Ip:
 
 @fn
 def within(address: Ip, prefix: Ip, length: int) -> bool:
-    return address in Cidr(prefix, length)
+    return address >> (32 - length) == prefix >> (32 - length)
 
 
 @fn
@@ -162,15 +172,22 @@ def into_switch(switch: int, port: int) -> Actions:
         Load(DATAPATH, switch),
         Load(SOURCE_PORT, port),
         Load(DESTINATION, 0),
+        Load(FORWARDED, 0),
         Load(LOOPBACK, 1),
         Resubmit(ARP_REQUEST),
     )
 
 
 @rule
-def active(r: str, s: str, e: int) -> Rule:
-    "A router counts here when a reached switch leads into it."
-    return Active(r, e) <= [Reach(s), Link(router=r, switch=s), RouterFact(r, key=e)]
+def active(r: str, e: int) -> Rule:
+    "A router counts here when ports here can send through it."
+    return Active(r, e) <= [Through(r), LiveRouter(r, e)]
+
+
+@rule
+def own(r: str, x: str, a: Ip, n: int) -> Rule:
+    "A router has the addresses of its working ports."
+    return Own(r, x, a, n) <= [Link(x, r), RouterAddress(x, a, n)]
 
 
 @rule
@@ -178,8 +195,7 @@ def answer_ping(r: str, e: int, x: str, a: Ip) -> Rule:
     "A router answers pings to its addresses."
     return FlowRow(ANSWER, ANSWER.priority("ping"), ping_to(e, a), PING_ANSWER, x) <= [
         Active(r, e),
-        Link(x, r),
-        RouterAddress(x, a),
+        Own(r, x, a),
     ]
 
 
@@ -188,8 +204,7 @@ def refuse_rest(r: str, e: int, x: str, a: Ip) -> Rule:
     "Other packets to them are dropped."
     return FlowRow(ANSWER, ANSWER.priority("own"), packet_to(e, a), drop(Reason.ROUTER_REFUSES), x) <= [
         Active(r, e),
-        Link(x, r),
-        RouterAddress(x, a),
+        Own(r, x, a),
     ]
 
 
@@ -229,15 +244,14 @@ def one_hop(h: str) -> Rule:
 def route_never(h: str, a: Ip, n: int) -> Rule:
     "Multicast, loopback and broadcast addresses are not routed."
     return FlowRow(ROUTE, ROUTE.priority("never"), anywhere(a, n), drop(Reason.NOT_ROUTABLE), h) <= [
-        ThisHost(h),
-        NeverRouted(a, n),
+        NeverRouted(h, a, n),
     ]
 
 
 @rule
 def connected(r: str, x: str, a: Ip, n: int) -> Rule:
-    "A router is connected to the prefixes of its working ports."
-    return Connected(r, x, network(a, n), n) <= [Link(x, r), RouterAddress(x, a, n)]
+    "A router is connected to the prefixes of its addresses; of two ports in one prefix the lowest id leads there."
+    return Connected(r, network(a, n), n, lowest(x)) <= [Own(r, x, a, n)]
 
 
 @rule
@@ -245,16 +259,21 @@ def route_connected(r: str, e: int, x: str, a: Ip, n: int, k: int, m: Mac, s: st
     "A destination in a connected prefix is its own next hop."
     return FlowRow(ROUTE, route_priority("connected", n), towards(e, a, n), to_connected(k, m, d), x) <= [
         Active(r, e),
-        Connected(r, x, a, n),
-        RouterPortFact(x, r, s, k, mac=m),
-        SwitchFact(s, key=d),
+        Connected(r, a, n, x),
+        RouterPortFact(x, switch=s, key=k, mac=m),
+        LiveSwitch(s, d),
     ]
 
 
 @rule
 def active_route(i: str, r: str, p: Ip, n: int, k: int, g: Ip, x: str, a: Ip, c: int) -> Rule:
-    "A static route works when its next hop is in a connected prefix of its router."
-    return ActiveRoute(i, r, p, n, k, g, x) <= [RouteFact(i, r, p, n, g, k), Connected(r, x, a, c), within(g, a, c)]
+    "A static route works when its next hop is in a connected prefix of its router, and not the router itself."
+    return ActiveRoute(i, r, p, n, k, g, x) <= [
+        RouteFact(i, r, p, n, g, k),
+        Connected(r, a, c, x),
+        within(g, a, c),
+        ~Own(router=r, address=g),
+    ]
 
 
 @rule
@@ -280,8 +299,8 @@ def route_static(r: str, e: int, p: Ip, n: int, k: int, g: Ip, i: str, x: str, o
         BestHop(r, p, n, g),
         BestMetric(r, p, n, k),
         ActiveRoute(i, r, p, n, k, g, x),
-        RouterPortFact(x, r, s, o, mac=m),
-        SwitchFact(s, key=d),
+        RouterPortFact(x, switch=s, key=o, mac=m),
+        LiveSwitch(s, d),
     ]
 
 
@@ -318,8 +337,8 @@ def forward(r: str, e: int, x: str, s: str, k: int, w: int, d: int) -> Rule:
     return FlowRow(ROUTER_FORWARD, ROUTER_FORWARD.priority("port"), for_port(e, k), into_switch(d, w), x) <= [
         Active(r, e),
         Link(x, r, s),
-        RouterPortFact(x, r, s, k, w),
-        SwitchFact(s, key=d),
+        RouterPortFact(x, key=k, switch_key=w),
+        LiveSwitch(s, d),
     ]
 
 
@@ -332,6 +351,7 @@ def forward_nowhere(h: str) -> Rule:
 
 RULES = [
     active,
+    own,
     answer_ping,
     refuse_rest,
     carry_ip,

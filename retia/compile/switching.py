@@ -6,9 +6,9 @@ one table, so that a host that moves costs one flow, not one for each of its por
 
 from __future__ import annotations
 
-from retia.compile.facts import HostTunnel, RouterFact, RouterPortFact, SwitchFact, ThisHost, TunnelPort
+from retia.compile.facts import RouterPortFact, ThisHost, TunnelPort
 from retia.compile.outputs import FlowRow, Peer
-from retia.compile.presence import Here, Link, Reach, Remote, Working
+from retia.compile.presence import HERE, Here, Link, LiveRouter, LiveSwitch, Located, Reach, Tunnel, Working
 from retia.compile.reasons import Reason, drop
 from retia.flows.actions import Actions, ForgetInPort, Goto, Load, Move, Output, Resubmit
 from retia.flows.fields import whole
@@ -41,7 +41,6 @@ for_host = fn(Shape("destination_host"))
 
 @fn
 def found(port: int, host: int) -> Actions:
-    """`host` is 0 for a port here."""
     return (Load(DESTINATION, host << 16 | port), Goto(DECIDE))
 
 
@@ -75,33 +74,23 @@ def encapsulate(ofport: int) -> Actions:
 
 
 @rule
-def lookup_here(s: str, p: str, d: int, k: int, m: Mac) -> Rule:
-    "The MAC of a port that is here leads to it."
-    return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found(k, 0), p) <= [
-        Reach(s),
-        Working(p, s, d, k, m),
-        Here(p),
-    ]
-
-
-@rule
-def lookup_remote(s: str, p: str, d: int, k: int, m: Mac, n: int) -> Rule:
-    "The MAC of a remote port leads to its host."
+def lookup_port(s: str, p: str, d: int, k: int, m: Mac, n: int) -> Rule:
+    "The MAC of a port that lives somewhere leads to it and to its host."
     return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found(k, n), p) <= [
         Reach(s),
         Working(p, s, d, k, m),
-        Remote(p, key=n),
+        Located(p, n),
     ]
 
 
 @rule
 def lookup_router(s: str, x: str, d: int, k: int, m: Mac) -> Rule:
     "The MAC of a router port leads into the router, on this very host."
-    return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found(k, 0), x) <= [
+    return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found(k, HERE), x) <= [
         Reach(s),
         Link(x, switch=s),
         RouterPortFact(x, switch_key=k, mac=m),
-        SwitchFact(s, key=d),
+        LiveSwitch(s, d),
     ]
 
 
@@ -121,7 +110,7 @@ def lookup_nothing(h: str) -> Rule:
 @rule
 def decide_here(h: str) -> Rule:
     "A destination here is delivered."
-    wanted = when(destination_host=0)
+    wanted = when(destination_host=HERE)
     return FlowRow(DECIDE, DECIDE.priority("here"), wanted, (Goto(LOOPBACK_JUDGE),), h) <= [ThisHost(h)]
 
 
@@ -150,7 +139,7 @@ def loopback_pass(h: str) -> Rule:
 def deliver_port(p: str, o: int, d: int, k: int) -> Rule:
     "A frame for a port that is here leaves by its interface."
     return FlowRow(DELIVER, DELIVER.priority("port"), for_port(d, k), out_of(o), p) <= [
-        Here(p, o),
+        Here(p, ofport=o),
         Working(p, datapath=d, key=k),
     ]
 
@@ -162,8 +151,8 @@ def deliver_router(s: str, x: str, r: str, d: int, k: int, e: int, n: int) -> Ru
         Reach(s),
         Link(x, r, s),
         RouterPortFact(x, switch_key=k, key=n),
-        RouterFact(r, key=e),
-        SwitchFact(s, key=d),
+        LiveRouter(r, e),
+        LiveSwitch(s, d),
     ]
 
 
@@ -184,8 +173,8 @@ def deliver_nothing(h: str) -> Rule:
 def tunnel_host(h: str, n: int, a: Ip) -> Rule:
     "A host's key leads to its tunnel address."
     return FlowRow(TO_TUNNEL, TO_TUNNEL.priority("host"), for_host(n), tunnel_to(a), h) <= [
-        Peer(h, a),
-        HostTunnel(h, n),
+        Peer(h),
+        Tunnel(h, n, a),
     ]
 
 
@@ -198,12 +187,11 @@ def tunnel_nowhere(h: str) -> Rule:
 @rule
 def encapsulated(h: str, o: int) -> Rule:
     "Out of the one Geneve port, with the datapath as key and the ports and flags as option."
-    return FlowRow(ENCAP, ENCAP.priority("miss"), ANYTHING, encapsulate(o), h) <= [ThisHost(h), TunnelPort(o)]
+    return FlowRow(ENCAP, ENCAP.priority("miss"), ANYTHING, encapsulate(o), h) <= [TunnelPort(h, o)]
 
 
 RULES = [
-    lookup_here,
-    lookup_remote,
+    lookup_port,
     lookup_router,
     lookup_multicast,
     lookup_nothing,

@@ -1,18 +1,39 @@
-"""What is wrong, as rows: each trouble is named while it lasts, and gone when it is mended. See `retia status`."""
+"""What is wrong, as rows: each trouble is named while it lasts, and gone when it is mended. See `retia status`.
+
+Only what concerns ports here is named here, so that one mistake is not told by every host.
+"""
 
 from __future__ import annotations
 
-from retia.compile.facts import HostTunnel, InterfaceFact, PortFact, ThisHost
+from retia.compile.clashes import Displaced, Outranked
+from retia.compile.facts import (
+    BindingFact,
+    HostTunnel,
+    InterfaceFact,
+    PortFact,
+    RouterFact,
+    RouterPortFact,
+    SwitchFact,
+    ThisHost,
+    Unusable,
+)
 from retia.compile.outputs import Trouble
-from retia.compile.presence import AddressHolder, Claims, Elsewhere, MacHolder, Names, Plugged, Reach, Working
+from retia.compile.presence import Elsewhere, Named, Plugged, Reach, Working
 from retia.rules import COL, Relation, Rule, fn, rule
-from retia.values import Ip, Mac
+from retia.values import Ip
 
 
-class Named(Relation):
-    "An interface that names a port which exists."
+class Concerns(Relation):
+    "A switch that a port plugged in here is on, or that one here can reach."
 
-    interface: str = COL
+    switch: str = COL
+
+
+class Unregistered(Relation):
+    "A port whose host has no record."
+
+    port: str = COL
+    host: str = COL
 
 
 @fn
@@ -22,69 +43,125 @@ def about(kind: str, name: str) -> str:
 
 
 @fn
-def says(form: str, first: object, second: object) -> str:
-    return form.format(first, second)
+def says(form: str, *parts: object) -> str:
+    return form.format(*parts)
 
 
 @rule
-def named(i: str) -> Rule:
-    "An interface whose iface-id a port bears."
-    return Named(i) <= [Names(interface=i)]
+def concerns_plugged(p: str, s: str) -> Rule:
+    "A switch concerns this host when one of its ports is plugged in here."
+    return Concerns(s) <= [Plugged(p), PortFact(p, switch=s)]
 
 
 @rule
-def unknown_port(i: str, x: str) -> Rule:
+def concerns_reached(s: str) -> Rule:
+    "So does every reached switch."
+    return Concerns(s) <= [Reach(s)]
+
+
+@rule
+def unknown_port(h: str, i: str, x: str) -> Rule:
     "An interface names a port that does not exist."
     return Trouble(
         about("unknown-port", i),
         says("interface {} names port {}, which does not exist", i, x),
         i,
         "declare the port, or correct external_ids:iface-id (SWITCH/PORT, PROJECT/SWITCH/PORT, or the port's id)",
-    ) <= [InterfaceFact(i, names=x), ~Named(i)]
+    ) <= [InterfaceFact(h, i, names=x), ~Named(h, i)]
 
 
 @rule
-def named_twice(i: str, p: str, o: int, q: int) -> Rule:
+def named_twice(h: str, i: str, p: str, n: str, s: str, w: str, o: int, q: int) -> Rule:
     "Two interfaces here name one port; the lower OpenFlow port counts."
     return Trouble(
         about("named-twice", i),
-        says("interface {} names port {}, and so does another interface here", i, p),
+        says("interface {} names port {}/{}, and so does another interface here, which has it", i, w, n),
         i,
         "remove external_ids:iface-id from one of them",
-    ) <= [Names(i, p, o), Plugged(p, q), o != q]
+    ) <= [Named(h, i, p), InterfaceFact(h, i, o), Plugged(p, h, q), o != q, PortFact(p, n, s), SwitchFact(s, w)]
 
 
 @rule
-def bound_elsewhere(i: str, p: str, h: str) -> Rule:
+def bound_elsewhere(i: str, p: str, h: str, n: str, s: str, w: str) -> Rule:
     "A port is plugged in here and bound to another host."
     return Trouble(
         about("bound-elsewhere", p),
-        says("port {} is plugged in here and bound to host {}", p, h),
+        says("port {}/{} is plugged in here and bound to host {}", w, n, h),
         i,
         "unplug it there; it is taken over when that host lets go of it or its agent is dead",
-    ) <= [Names(i, p), Elsewhere(p, h)]
+    ) <= [Elsewhere(p, h), Named(interface=i, port=p), PortFact(p, n, s), SwitchFact(s, w)]
 
 
 @rule
-def duplicate_mac(s: str, m: Mac, p: str, q: str) -> Rule:
-    "Two ports of a switch have one MAC: another program wrote it."
+def displaced_port(p: str, t: str, n: str, s: str, w: str) -> Rule:
+    "A port claims a MAC or a key that is another's, and does not work."
     return Trouble(
-        about("duplicate-mac", p),
-        says("port {} has MAC {}, which another port of its switch has", p, m),
+        about("displaced-port", p),
+        says("port {}/{} does not work: it has the {}", w, n, t),
         p,
-        "give one of them another MAC: `retia set port`",
-    ) <= [Reach(s), PortFact(p, switch=s, mac=m), MacHolder(s, m, q), p != q]
+        "another program wrote it: delete the port and create it again",
+    ) <= [Displaced(p, t), PortFact(p, n, s), Concerns(s), SwitchFact(s, w)]
 
 
 @rule
-def duplicate_address(s: str, a: Ip, p: str, q: str) -> Rule:
-    "Two ports of a switch have one address: another program wrote it."
+def displaced_router_port(x: str, t: str, n: str, r: str, s: str, w: str) -> Rule:
+    "So does a router port."
     return Trouble(
-        about("duplicate-address", p),
-        says("port {} has address {}, which another port of its switch has", p, a),
+        about("displaced-router-port", x),
+        says("router port {}/{} does not work: it has the {}", w, n, t),
+        x,
+        "another program wrote it: delete the router port and create it again",
+    ) <= [Displaced(x, t), RouterPortFact(x, n, r, s), Concerns(s), RouterFact(r, w)]
+
+
+@rule
+def displaced_switch(s: str, t: str, n: str) -> Rule:
+    "So does a switch."
+    return Trouble(
+        about("displaced-switch", s),
+        says("switch {} does not work: it has the {}", n, t),
+        s,
+        "another program wrote it: delete the switch and create it again",
+    ) <= [Displaced(s, t), Concerns(s), SwitchFact(s, n)]
+
+
+@rule
+def displaced_router(r: str, t: str, n: str, s: str) -> Rule:
+    "So does a router."
+    return Trouble(
+        about("displaced-router", r),
+        says("router {} does not work: it has the {}", n, t),
+        r,
+        "another program wrote it: delete the router and create it again",
+    ) <= [Displaced(r, t), RouterFact(r, n), RouterPortFact(router=r, switch=s), Concerns(s)]
+
+
+@rule
+def outranked_port(p: str, a: Ip, n: str, s: str, w: str) -> Rule:
+    "A port claims an address that is another's."
+    return Trouble(
+        says("duplicate-address-{}-{}", p, a),
+        says("port {}/{} has address {}, which belongs to another port of its switch", w, n, a),
         p,
-        "give one of them another address: `retia set port`",
-    ) <= [Reach(s), Claims(s, a, p), AddressHolder(s, a, q), p != q]
+        "give it another address",
+    ) <= [Outranked(p, a), PortFact(p, n, s), Concerns(s), SwitchFact(s, w)]
+
+
+@rule
+def outranked_router(x: str, a: Ip, n: str, r: str, s: str, w: str) -> Rule:
+    "So does a router."
+    return Trouble(
+        says("duplicate-address-{}-{}", x, a),
+        says("router port {}/{} has address {}, which belongs to another router on its switch", w, n, a),
+        x,
+        "give it another address",
+    ) <= [Outranked(x, a), RouterPortFact(x, n, r, s), Concerns(s), RouterFact(r, w)]
+
+
+@rule
+def unregistered(p: str, h: str) -> Rule:
+    "A port is bound to a host that has no record."
+    return Unregistered(p, h) <= [BindingFact(p, h), ~HostTunnel(h)]
 
 
 @rule
@@ -92,27 +169,55 @@ def no_tunnel(s: str, p: str, h: str) -> Rule:
     "A port in reach lives on a host without a tunnel address."
     return Trouble(
         about("no-tunnel", h),
-        says("host {} has no tunnel address, so its ports cannot be reached ({})", h, "no record of it"),
+        says("host {} has no tunnel address, so its ports cannot be reached", h),
         h,
         "start its agent, with --tunnel-address",
-    ) <= [Reach(s), Working(p, s), Elsewhere(p, h), ~HostTunnel(h)]
+    ) <= [Unregistered(p, h), Working(p, s), Reach(s)]
 
 
 @rule
 def this_without_tunnel(h: str) -> Rule:
     "This host has no record in the store."
+    return Trouble(about("unregistered", h), says("host {} is not registered", h), h, "its agent will try again") <= [
+        ThisHost(h),
+        ~HostTunnel(h),
+    ]
+
+
+@rule
+def this_displaced(h: str, t: str) -> Rule:
+    "Another host has this one's key, so packets for this one go there."
     return Trouble(
-        about("unregistered", h), says("host {} is not registered{}", h, ""), h, "its agent will try again"
-    ) <= [ThisHost(h), ~HostTunnel(h)]
+        about("displaced-host", h),
+        says("host {} cannot be reached: it has the {}", h, t),
+        h,
+        "another program wrote it: stop this host's agent, remove its host record, and start the agent again",
+    ) <= [ThisHost(h), Displaced(h, t)]
+
+
+@rule
+def unusable(i: str, t: str) -> Rule:
+    "A record that no switch could carry out."
+    return Trouble(about("unusable", i), t, i, "another program wrote it: delete it and create it again") <= [
+        Unusable(i, t)
+    ]
 
 
 RULES = [
-    named,
+    concerns_plugged,
+    concerns_reached,
     unknown_port,
     named_twice,
     bound_elsewhere,
-    duplicate_mac,
-    duplicate_address,
+    displaced_port,
+    displaced_router_port,
+    displaced_switch,
+    displaced_router,
+    outranked_port,
+    outranked_router,
+    unregistered,
     no_tunnel,
     this_without_tunnel,
+    this_displaced,
+    unusable,
 ]

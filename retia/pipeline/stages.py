@@ -25,7 +25,7 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "ARP_REQUEST",
             "ARP requests ask the address table; everything else goes on.",
-            priorities=("request",),
+            priorities=("own", "request"),
             asks=("ADDRESS",),
             next=("ARP_ANSWER", "LOOKUP", "DROP"),
         ),
