@@ -88,12 +88,16 @@ class Questions:
         return {**story._asdict(), "tree": _tree(story.tree)}
 
 
-def _tree(node: Explanation) -> dict[str, Any]:
+def _tree(node: Explanation, told: set[int] | None = None) -> dict[str, Any]:
+    """A derivation as data; a part that is shared is told once and then marked."""
+    told = set() if told is None else told
     names = node.columns or tuple(map(str, range(len(node.row))))
-    return {
+    data: dict[str, Any] = {
         "relation": node.relation,
         "row": {name: str(value) for name, value in zip(names, node.row, strict=False)},
-        "rule": node.rule,
-        "absent": node.absent,
-        "because": [_tree(child) for child in node.children],
     }
+    if id(node) in told:
+        return {**data, "as_above": True}
+    told.add(id(node))
+    because = [_tree(child, told) for child in node.children]
+    return {**data, "rule": node.rule, "absent": node.absent, "because": because}
