@@ -51,8 +51,13 @@ class Document:
 
 def parse(text: str, file: str) -> Document:
     """Raises InvalidDocument with every problem of the text."""
+    return parse_node(_compose(text, file), file)
+
+
+def parse_node(node: yaml.Node, file: str) -> Document:
+    """A document that is part of another YAML file (a lab's). Raises InvalidDocument."""
     reader = _Reader(file)
-    document = reader.document(_compose(text, file))
+    document = reader.document(node)
     if reader.problems:
         raise InvalidDocument(problem for _, problem in sorted(reader.problems))
     return document

@@ -1,0 +1,80 @@
+"""`retia lab`: networks to try things on, from a file; see docs/lab.md."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retia.cli.output import Form, show_data, show_rows
+from retia.errors import NotFound
+from retia.lab import commands, story
+from retia.lab.failure import CheckFailed
+from retia.lab.runner import Report
+
+app = typer.Typer(name="lab", help="Networks to try things on: hosts and guests as namespaces.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="The lab file.")]
+Output = Annotated[Form, typer.Option("-o", "--output", help="How the answer looks.")]
+
+
+def _tell(form: Form) -> Report:
+    return (lambda event: print("\n".join(story.lines(event)), flush=True)) if form is Form.table else commands.silent
+
+
+@app.command()
+def up(file: File) -> None:
+    """Bring a lab up and leave it running."""
+    lab = commands.up(file, _tell(Form.table))
+    print(f"\n  retia lab exec {lab.name} {next(iter(lab.guests or lab.hosts))} COMMAND   a command inside")
+    print(f"  retia lab check {lab.name}                run its checks")
+    print(f"  retia lab down {lab.name}                 take it away")
+
+
+@app.command()
+def check(
+    lab: Annotated[str, typer.Argument(help="A lab file, or the name of a lab that is up.")],
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up afterwards.")] = False,
+    output: Output = Form.table,
+) -> None:
+    """Bring a lab up, run its checks, take it down. Exit 1 when a check failed."""
+    if Path(lab).is_file():
+        result = commands.check(Path(lab), keep, _tell(output))
+    elif "/" in lab or "." in lab:
+        raise NotFound("there is no such lab file", where=lab, advice="labs/ has some")
+    else:
+        result = commands.check_again(lab, _tell(output))
+    if output is not Form.table:
+        show_data(result.data(), output)
+    if not result.ok:
+        failed = [step.id or step.name for step in result.steps if not step.ok]
+        raise CheckFailed(f"{len(failed)} checks failed: {', '.join(failed)}", where=result.lab)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def exec(
+    context: typer.Context,
+    lab: Annotated[str, typer.Argument(help="The lab's name.")],
+    node: Annotated[str, typer.Argument(help="A host or guest of it.")],
+) -> None:
+    """Run a command (or a shell) inside a host or guest of a lab that is up."""
+    sys.exit(commands.execute(lab, node, context.args))
+
+
+@app.command()
+def down(
+    labs: Annotated[list[str] | None, typer.Argument(help="Their names.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that `list` shows.")] = False,
+) -> None:
+    """Take labs away, whatever is left of them."""
+    for name in [row.name for row in commands.labs()] if everything else labs or []:
+        commands.down(name)
+        print(f"{name} is gone")
+
+
+@app.command(name="list")
+def list_(output: Output = Form.table) -> None:
+    """The labs that are up, and what is left over of others."""
+    show_rows([row._asdict() for row in commands.labs()], output, "no lab is up")

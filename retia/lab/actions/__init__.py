@@ -1,0 +1,1 @@
+"""What a step may do: send and hear (`traffic`), change what is declared (`change`), act on nodes (`node`)."""

@@ -1,0 +1,173 @@
+"""Steps that act on guests and hosts: move, unplug, rename an interface, stop an agent, run a command."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from retia.errors import InvalidInput
+from retia.lab.failure import CheckFailed
+from retia.lab.reader import Reader, Spot
+from retia.lab.words import GuestName, HostName, NodeName
+
+if TYPE_CHECKING:
+    from retia.lab.lab import Lab
+
+SETTLE = 10.0
+
+
+@dataclass(frozen=True)
+class Move:
+    """A guest to another host: unplugged here, plugged there, as it is. Then until its port is bound there."""
+
+    guest: GuestName
+    to: HostName
+
+    async def run(self, lab: Lab) -> str:
+        guest, source = lab.guests[self.guest], lab.guests[self.guest].host.name
+        await guest.move(lab.hosts[self.to])
+        lab.save()
+        await lab.settle(SETTLE)
+        return f"{self.guest} moved from {source} to {self.to}"
+
+
+@dataclass(frozen=True)
+class OfGuest:
+    """A step that needs no more than the guest's name."""
+
+    guest: GuestName
+
+    @classmethod
+    def read(cls, reader: Reader, spot: Spot) -> OfGuest:
+        return cls(reader.value(GuestName, spot))
+
+
+class Unplug(OfGuest):
+    """Take its link out of the bridge."""
+
+    async def run(self, lab: Lab) -> str:
+        await lab.guests[self.guest].unplug()
+        lab.save()
+        return f"{self.guest} unplugged"
+
+
+class Plug(OfGuest):
+    """Put its link into the bridge; then until its port, if there is one, is bound."""
+
+    async def run(self, lab: Lab) -> str:
+        await lab.guests[self.guest].plug()
+        lab.save()
+        await lab.settle(SETTLE)
+        return f"{self.guest} plugged in"
+
+
+@dataclass(frozen=True)
+class IfaceId:
+    """Another external_ids:iface-id for a guest's interface. Does not wait for what follows from it."""
+
+    guest: GuestName
+    to: str
+
+    async def run(self, lab: Lab) -> str:
+        guest = lab.guests[self.guest]
+        guest.iface_id = self.to
+        await guest.host.set_iface_id(guest.name, self.to)
+        lab.save()
+        return f"{self.guest} is {self.to}"
+
+
+@dataclass(frozen=True)
+class OfHost:
+    host: HostName
+    how: Literal["stop", "kill"] = "stop"
+
+    @classmethod
+    def read(cls, reader: Reader, spot: Spot) -> OfHost:
+        if spot.text is not None:
+            return cls(reader.value(HostName, spot))
+        values = {name: under for name, under in reader.entries(spot, "this")}
+        for name in values.keys() - {"host", "how"}:
+            reader.note(values[name], f"there is no {name!r} here", "it takes `host` and `how`")
+        if "host" not in values:
+            raise reader.wrong(spot, "host is missing", "write `host: NAME`")
+        how: Literal["stop", "kill"] = "stop"
+        if "how" in values:
+            how = reader.value(Literal["stop", "kill"], values["how"])
+        return cls(reader.value(HostName, values["host"]), how)
+
+    @property
+    def signal(self) -> signal.Signals:
+        return signal.SIGKILL if self.how == "kill" else signal.SIGTERM
+
+
+class StopAgent(OfHost):
+    """End a host's agent, politely or (`how: kill`) at once."""
+
+    async def run(self, lab: Lab) -> str:
+        await lab.hosts[self.host].stop("agent", self.signal)
+        return f"the agent of {self.host} has ended"
+
+
+class StartAgent(OfHost):
+    """Start it again; then until it lives and its switch has everything."""
+
+    async def run(self, lab: Lab) -> str:
+        host = lab.hosts[self.host]
+        if host.pid("agent"):
+            raise CheckFailed("its agent runs already", where=self.host)
+        host.start_agent()
+        await lab.settle(3 * SETTLE)
+        return f"the agent of {self.host} is back"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command inside a host or guest, by the shell; how it ends and what it prints."""
+
+    in_: NodeName
+    command: str
+    exit: int = 0
+    prints: str = ""
+    limit: float = 30.0
+
+    async def run(self, lab: Lab) -> str:
+        node = lab.hosts.get(self.in_) or lab.guests[self.in_]
+        done = await node.run("sh", "-c", self.command, check=False, limit=self.limit)
+        said = (done.out + done.err).strip()
+        if done.code != self.exit:
+            raise CheckFailed(f"{self.command!r} ended with {done.code}, expected {self.exit}: {said[-400:]}")
+        if self.prints and self.prints not in said:
+            raise CheckFailed(f"{self.command!r} did not print {self.prints!r} but: {said[-400:]}")
+        return said.splitlines()[0][:100] if said else "done"
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing, for so many seconds. Prefer `within` where something is waited for."""
+
+    seconds: float
+
+    @classmethod
+    def from_text(cls, text: str) -> Wait:
+        try:
+            return cls(float(text))
+        except ValueError:
+            raise InvalidInput(f"{text!r} is no number of seconds") from None
+
+    async def run(self, lab: Lab) -> str:
+        await asyncio.sleep(self.seconds)
+        return ""
+
+
+ACTIONS: dict[str, type] = {
+    "move": Move,
+    "unplug": Unplug,
+    "plug": Plug,
+    "iface-id": IfaceId,
+    "stop-agent": StopAgent,
+    "start-agent": StartAgent,
+    "run": Run,
+    "wait": Wait,
+}

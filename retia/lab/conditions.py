@@ -1,0 +1,254 @@
+"""What must hold while a step is done: drops counted, packets in tunnels, flows and store untouched, pings not lost.
+
+Each notes how things are, lets the step happen, and judges. When the step itself fails, that is what is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from retia.compile.reasons import Reason
+from retia.errors import InvalidInput
+from retia.lab.failure import CheckFailed
+from retia.lab.frames import is_geneve
+from retia.lab.names import FABRIC, INTEGRATION
+from retia.lab.process import spawn, tail
+from retia.lab.reader import Reader, Spot
+from retia.lab.wire import Pinger, Tap, send_for
+from retia.lab.words import GuestName, HostName, Target
+from retia.model.names import did_you_mean
+from retia.pipeline.fields import REASON
+from retia.pipeline.stages import DROP
+from retia.store.contract import INDEX
+from retia.store.records import OBJECTS
+
+if TYPE_CHECKING:
+    from retia.lab.hosts import Host
+    from retia.lab.lab import Lab
+
+FLIGHT = 0.1
+"""Seconds a packet may take through the underlay, at the very most."""
+
+FLOWS_SETTLE = 3.0
+_REASONS = {reason.label: int(reason) for reason in Reason}
+
+
+class Condition(Protocol):
+    def watch(self, lab: Lab, notes: list[str]) -> AbstractAsyncContextManager[None]: ...
+
+
+@dataclass(frozen=True)
+class Count:
+    """`3`: exactly so many. `1+`: at least."""
+
+    number: int
+    more: bool = False
+
+    @classmethod
+    def from_text(cls, text: str) -> Count:
+        if not re.fullmatch(r"\d+\+?", text):
+            raise InvalidInput(f"{text!r} is no count", advice="write 3 for exactly three, 1+ for at least one")
+        return cls(int(text.rstrip("+")), text.endswith("+"))
+
+    def allows(self, number: int) -> bool:
+        return number >= self.number if self.more else number == self.number
+
+    def __str__(self) -> str:
+        return f"at least {self.number}" if self.more else str(self.number)
+
+
+@dataclass(frozen=True)
+class Drops:
+    """Packets dropped on a host, by reason: those named as counted, no others of that reason."""
+
+    wanted: dict[HostName, dict[str, Count]]
+
+    @classmethod
+    def read(cls, reader: Reader, spot: Spot) -> Drops:
+        for host, under in reader.entries(spot, "drops"):
+            for reason, place in reader.entries(under, f"the drops of {host}"):
+                if reason not in _REASONS:
+                    reader.note(place, f"nothing is dropped for {reason!r}", did_you_mean(reason, _REASONS))
+        return cls(reader.value(dict[HostName, dict[str, Count]], spot))
+
+    @asynccontextmanager
+    async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
+        before = {host: await drops(lab.hosts[host]) for host in self.wanted}
+        yield
+        await asyncio.sleep(FLIGHT)
+        for host, wanted in self.wanted.items():
+            after = await drops(lab.hosts[host])
+            for reason, count in wanted.items():
+                number = after[reason] - before[host][reason]
+                if not count.allows(number):
+                    what = f"{number} packets were dropped for {reason}, expected {count}"
+                    others = {name: after[name] - before[host][name] for name in after}
+                    seen = ", ".join(f"{name} {n}" for name, n in others.items() if n and name != reason)
+                    raise CheckFailed(what + (f" (others: {seen})" if seen else ""), where=host)
+                notes.append(f"{number} dropped on {host}: {reason}")
+
+
+async def drops(host: Host) -> dict[str, int]:
+    """Packets dropped so far, by reason."""
+    counts = await host.counts(DROP, REASON.field)
+    return {label: counts.get(number, 0) for label, number in _REASONS.items()}
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """Tunnel packets a host sends into the underlay."""
+
+    wanted: dict[HostName, Count]
+
+    @classmethod
+    def read(cls, reader: Reader, spot: Spot) -> Tunnel:
+        return cls(reader.value(dict[HostName, Count], spot))
+
+    @asynccontextmanager
+    async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
+        with contextlib.ExitStack() as stack:
+            space = lab.place.namespace(FABRIC)
+            taps = {host: stack.enter_context(Tap(space, f"to-{host}")) for host in self.wanted}
+            yield
+            await asyncio.sleep(FLIGHT)
+            for host, count in self.wanted.items():
+                number = sum(map(is_geneve, taps[host].received()))
+                if not count.allows(number):
+                    raise CheckFailed(f"sent {number} packets into the tunnel, expected {count}", where=host)
+                notes.append(f"{number} into the tunnel from {host}")
+
+
+@dataclass(frozen=True)
+class Flows:
+    """`same`: all hosts' flows end as they were. `untouched`: and Open vSwitch reports no change in between."""
+
+    word: str
+
+    @classmethod
+    def from_text(cls, text: str) -> Flows:
+        if text not in ("same", "untouched"):
+            raise InvalidInput(f"flows are `same` or `untouched`, not {text!r}")
+        return cls(text)
+
+    @asynccontextmanager
+    async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
+        before = {name: await host.flows() for name, host in lab.hosts.items()}
+        async with contextlib.AsyncExitStack() as stack:
+            if self.word == "untouched":
+                for host in lab.hosts.values():
+                    await stack.enter_async_context(_silent(host))
+            yield
+            for name, host in lab.hosts.items():
+                await _same_flows(host, before[name])
+        notes.append(f"{sum(map(len, before.values()))} flows {self.word}")
+
+
+async def _same_flows(host: Host, before: list[str]) -> None:
+    end = time.monotonic() + FLOWS_SETTLE
+    while (after := await host.flows()) != before:
+        if time.monotonic() > end:
+            gone, new = sorted({*before} - {*after}), sorted({*after} - {*before})
+            lines = [*(f"- {line}" for line in gone[:4]), *(f"+ {line}" for line in new[:4])]
+            what = f"its flows differ: {len(gone)} gone, {len(new)} new\n" + "\n".join(lines)
+            raise CheckFailed(what, where=host.name)
+        await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def _silent(host: Host) -> AsyncIterator[None]:
+    """`ovs-ofctl monitor` beside the step; afterwards it must have said nothing."""
+    log = host.dir / "monitor.out"
+    log.unlink(missing_ok=True)
+    child = spawn(["ovs-ofctl", "-O", "OpenFlow14", "monitor", INTEGRATION, "watch:!initial"], host.environment(), log)
+    try:
+        await asyncio.sleep(FLIGHT)
+        if child.poll() is not None:
+            raise CheckFailed(f"cannot watch its flows: {tail(log)}", where=host.name)
+        yield
+        await asyncio.sleep(2 * FLIGHT)
+    finally:
+        child.kill()
+        child.wait()
+    said = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if "event=" in line]
+    if said:
+        raise CheckFailed(f"{len(said)} flow changes, the first: {said[0]}", where=host.name)
+
+
+@dataclass(frozen=True)
+class StoreWord:
+    """`untouched`: no declared object and no index of them is written."""
+
+    @classmethod
+    def from_text(cls, text: str) -> StoreWord:
+        if text != "untouched":
+            raise InvalidInput(f"the store is `untouched`, not {text!r}")
+        return cls()
+
+    @asynccontextmanager
+    async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
+        before = await self._revisions(lab)
+        yield
+        after = await self._revisions(lab)
+        changed = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+        if changed:
+            raise CheckFailed(f"{len(changed)} records were written, the first: {changed[0]}", where="etcd")
+        notes.append(f"{len(before)} records untouched")
+
+    async def _revisions(self, lab: Lab) -> dict[str, int]:
+        found = [await lab.store.snapshot(prefix) for prefix in (OBJECTS, INDEX)]
+        return {key: record.revision for each in found for key, record in each.records.items()}
+
+
+@dataclass(frozen=True)
+class Pinging:
+    """The lab pings all the while, every so many seconds, and counts what is lost."""
+
+    from_: GuestName
+    to: Target
+    every: float = 0.1
+    lost_at_most: int = 0
+    before: float = 0.5
+    after: float = 1.0
+
+    @asynccontextmanager
+    async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
+        done = asyncio.Event()
+        with Pinger(lab.guests[self.from_].namespace, str(lab.address_of(self.to))) as pinger:
+            sending = asyncio.create_task(send_for(pinger, self.every, done), name="pinging")
+            try:
+                await asyncio.sleep(self.before)
+                if not pinger.replies:
+                    raise CheckFailed(f"{self.to} does not answer {self.from_} even before")
+                yield
+                await asyncio.sleep(self.after)
+            finally:
+                done.set()
+                await sending
+            await pinger.settle(len(pinger.sent), 1.0)
+            self._judge(pinger, notes)
+
+    def _judge(self, pinger: Pinger, notes: list[str]) -> None:
+        sent, lost = len(pinger.sent), pinger.lost
+        missing = [number for number in pinger.sent if number not in pinger.replies]
+        if lost > self.lost_at_most:
+            what = f"{lost} of {sent} pings were lost, at most {self.lost_at_most} may be: numbers {missing[:20]}"
+            raise CheckFailed(what)
+        if sent in missing:
+            raise CheckFailed(f"the last of {sent} pings was lost, so it may not be over")
+        notes.append(f"{sent} pings meanwhile, {lost} lost")
+
+
+CONDITIONS: dict[str, type] = {
+    "drops": Drops,
+    "tunnel": Tunnel,
+    "flows": Flows,
+    "store": StoreWord,
+    "pinging": Pinging,
+}

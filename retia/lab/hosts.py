@@ -1,0 +1,172 @@
+"""A host: a namespace with its own Open vSwitch (userspace datapath) and its agent, on the underlay.
+
+    fabric (bridge) ─ to-hv1 ═ eth0 ─ br-phys (address of the tunnel) ··· Geneve ··· br-int ─ web1 ═ guest's eth0
+
+The NIC's own ARP is off: it shares br-phys' network with br-phys itself, and the kernel would answer for both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from retia.errors import Fatal
+from retia.lab import netns
+from retia.lab.names import INTEGRATION, PHYSICAL, Place
+from retia.lab.process import Done, environment, execute, spawn, tail
+from retia.lab.wire import until
+
+SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+PATIENCE = 15.0
+OPENFLOW = ("-O", "OpenFlow15")
+
+
+@dataclass
+class Host:
+    """`children` are those this process started; in a lab found again they are looked up by their pid files."""
+
+    name: str
+    address: str
+    place: Place
+    mark: str
+    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def dir(self) -> Path:
+        return self.place.host_dir(self.name)
+
+    @property
+    def namespace(self) -> str:
+        return self.place.namespace(self.name)
+
+    @property
+    def log(self) -> Path:
+        return self.dir / "agent.log"
+
+    def environment(self) -> Mapping[str, str]:
+        """That of a command on this host: `ovs-vsctl`, `ovs-ofctl` and `retia` find what is theirs."""
+        directory = str(self.dir)
+        ovs = {f"OVS_{name}DIR": directory for name in ("RUN", "DB", "LOG")}
+        retia = {"ETCD": self.place.endpoint, "HOST": self.name, "RUN_DIR": directory, "OVS_RUN_DIR": directory}
+        retia |= {"TUNNEL_ADDRESS": self.address, "BRIDGE": INTEGRATION, "DATAPATH": "netdev"}
+        return environment(self.mark, ovs | {f"RETIA_{name}": value for name, value in retia.items()})
+
+    async def run(self, *command: str, check: bool = True, limit: float = 60.0) -> Done:
+        """A command inside, to its end."""
+        inside = ("ip", "netns", "exec", self.namespace, *command)
+        return await execute(inside, self.environment(), check=check, limit=limit)
+
+    async def tool(self, *command: str) -> str:
+        """A command of Open vSwitch, which needs only the sockets, not the namespace."""
+        return (await execute(command, self.environment())).out
+
+    def spawn(self, name: str, *command: str, log: str = "") -> None:
+        inside = ("ip", "netns", "exec", self.namespace, *command)
+        self.children[name] = spawn(inside, self.environment(), self.dir / (log or f"{name}.out"))
+        (self.dir / f"{name}.child").write_text(str(self.children[name].pid), encoding="ascii")
+
+    # -- Open vSwitch ----------------------------------------------------------------------------------------------
+
+    async def start_switch(self, empty: Path) -> None:
+        """`empty` is a database with nothing but its schema. Returns with both bridges up."""
+        database, socket = self.dir / "conf.db", self.dir / "db.sock"
+        self.dir.mkdir(exist_ok=True)
+        shutil.copy(empty, database)
+        self.spawn("ovsdb-server", "ovsdb-server", str(database), f"--remote=punix:{socket}", "--pidfile", "--log-file",
+                   "-vconsole:off")  # fmt: skip
+        if not await until(socket.exists, PATIENCE):
+            raise self._did_not_start("ovsdb-server")
+        self.spawn("ovs-vswitchd", "ovs-vswitchd", f"unix:{socket}", "--disable-system", "--pidfile", "--log-file",
+                   "-vconsole:off")  # fmt: skip
+        await self._make_bridges()
+        await netns.batch(
+            [f"addr add {self.address}/16 dev {PHYSICAL}", f"link set dev {PHYSICAL} up"],
+            self.environment(),
+            self.namespace,
+        )
+
+    def _did_not_start(self, name: str) -> Fatal:
+        log = self.dir / f"{name}.out"
+        return Fatal(f"{name} did not start:\n{tail(log)}", where=self.name, advice=f"look into {self.dir}")
+
+    async def _make_bridges(self) -> None:
+        threads = ["--", "set", "Open_vSwitch", ".", "other_config:n-revalidator-threads=1"]
+        threads += ["other_config:n-handler-threads=1"]
+        physical = ["--", "add-br", PHYSICAL, "--", "set", "bridge", PHYSICAL, "datapath_type=netdev"]
+        physical += ["fail-mode=standalone", "--", "add-port", PHYSICAL, "eth0"]
+        versions = "protocols=OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15"
+        inner = ["--", "add-br", INTEGRATION, "--", "set", "bridge", INTEGRATION, "datapath_type=netdev"]
+        inner += ["fail-mode=secure", versions]
+        try:
+            await self.tool("ovs-vsctl", f"--timeout={PATIENCE:g}", "init", *threads, *physical, *inner)
+        except Fatal:
+            if self.children["ovs-vswitchd"].poll() is not None:
+                raise self._did_not_start("ovs-vswitchd") from None
+            raise
+
+    async def plug(self, link: str, iface_id: str) -> None:
+        """Add a link to the integration bridge. With no `iface_id` it names no port."""
+        name = ["--", "set", "Interface", link, f"external_ids:iface-id={iface_id}"] if iface_id else []
+        await self.tool("ovs-vsctl", "--timeout=20", "--may-exist", "add-port", INTEGRATION, link, *name)
+
+    async def unplug(self, link: str) -> None:
+        await self.tool("ovs-vsctl", "--timeout=20", "--if-exists", "del-port", INTEGRATION, link)
+
+    async def set_iface_id(self, link: str, iface_id: str) -> None:
+        await self.tool("ovs-vsctl", "--timeout=20", "set", "Interface", link, f"external_ids:iface-id={iface_id}")
+
+    async def flows(self) -> list[str]:
+        """Its flows as text without counters, sorted."""
+        out = await self.tool("ovs-ofctl", *OPENFLOW, "--no-stats", "dump-flows", INTEGRATION)
+        return sorted(line.strip() for line in out.splitlines() if "actions=" in line)
+
+    async def counts(self, table: int, field_: str) -> dict[int, int]:
+        """Packets counted by the flows of a table, by the value they match in a field. Exact: caches are read first."""
+        await self.tool("ovs-appctl", "revalidator/wait")
+        out = await self.tool("ovs-ofctl", *OPENFLOW, "dump-flows", INTEGRATION, f"table={table}")
+        pattern = re.compile(rf"n_packets=(\d+).*\b{field_}=(0x[0-9a-f]+|\d+)")
+        found = (pattern.search(line) for line in out.splitlines())
+        return {int(one[2], 0): int(one[1]) for one in found if one}
+
+    # -- the agent -------------------------------------------------------------------------------------------------
+
+    def start_agent(self) -> None:
+        program = [sys.executable, "-m", "retia", "--etcd", self.place.endpoint, "--host", self.name]
+        options = ["--tunnel-address", self.address, "--bridge", INTEGRATION, "--datapath", "netdev"]
+        command = [*program, "--run-dir", str(self.dir), "agent", *options, "--ovs-run-dir", str(self.dir)]
+        self.spawn("agent", *command, log="agent.log")
+
+    async def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
+        """End a process of this host by its pid, and wait for its end. Raises Fatal after a while."""
+        pid = self.pid(name)
+        if pid is None:
+            raise Fatal(f"{name} does not run", where=self.name)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, how)
+        child = self.children.pop(name, None)
+        if not await until(lambda: _has_ended(pid, child), PATIENCE):
+            raise Fatal(f"{name} does not end", where=self.name, advice=f"look into {self.log}")
+
+    def pid(self, name: str) -> int | None:
+        """Of a process of this host that runs, whoever started it."""
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((self.dir / f"{name}.child").read_text(encoding="ascii"))
+            if not _has_ended(pid, self.children.get(name)) and f"={self.mark}".encode() in _environment_of(pid):
+                return pid
+        return None
+
+
+def _environment_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def _has_ended(pid: int, child: subprocess.Popen[bytes] | None) -> bool:
+    return child.poll() is not None if child else not Path(f"/proc/{pid}").exists()

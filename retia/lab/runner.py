@@ -1,0 +1,73 @@
+"""Runs a lab's checks, one after the other, and keeps what they saw. A step that fails does not end the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from retia.errors import RetiaError
+from retia.lab.lab import Lab
+from retia.lab.step import Step
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """`seen` is what it saw, `error` what it should have seen."""
+
+    name: str
+    id: str
+    ok: bool
+    seconds: float
+    seen: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Started:
+    """The lab is up: so many seconds it took."""
+
+    lab: str
+    about: str
+    seconds: float
+    hosts: int
+    guests: int
+
+
+@dataclass(frozen=True)
+class Result:
+    lab: str
+    ok: bool
+    seconds: float
+    up_seconds: float
+    steps: tuple[StepResult, ...]
+
+    def data(self) -> dict[str, Any]:
+        """For programs."""
+        return asdict(self)
+
+
+Report = Callable[[Started | StepResult | Result], None]
+
+
+def started(lab: Lab, seconds: float) -> Started:
+    return Started(lab.file.name, lab.file.about, seconds, len(lab.hosts), len(lab.guests))
+
+
+async def run_checks(lab: Lab, report: Report) -> tuple[StepResult, ...]:
+    results = []
+    for step in lab.file.checks:
+        results.append(await _run_step(lab, step))
+        report(results[-1])
+    return tuple(results)
+
+
+async def _run_step(lab: Lab, step: Step) -> StepResult:
+    begin = time.monotonic()
+    seen = error = ""
+    try:
+        seen = await step.run(lab)
+    except RetiaError as found:
+        error = str(found)
+    return StepResult(step.name or step.word, step.id, not error, round(time.monotonic() - begin, 3), seen, error)

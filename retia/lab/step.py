@@ -1,0 +1,113 @@
+"""A step of a lab's checks: a name, one action, and the conditions that must hold while it is done.
+
+    conditions begin ─► action (again until it is well, `within` its seconds) ─► conditions judge
+
+An action is a dataclass with `run(lab)`, a condition one with `watch(lab, notes)`; both are read from YAML by their
+fields. A new one is a class and its word in `ACTIONS` or `CONDITIONS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from retia.lab.actions import change, node, traffic
+from retia.lab.conditions import CONDITIONS, Condition
+from retia.lab.failure import CheckFailed
+from retia.lab.reader import Reader, Spot, Wrong
+from retia.model.names import did_you_mean
+
+if TYPE_CHECKING:
+    from retia.lab.lab import Lab
+
+AGAIN = 0.05
+_OWN: dict[str, type] = {"id": str, "name": str, "within": float}
+
+
+class Action(Protocol):
+    async def run(self, lab: Lab) -> str:
+        """Do it; a word on what was seen. Raises CheckFailed when that is not what is expected."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """`within`: seconds in which the action may be tried again; 0: it must be well at once."""
+
+    word: str
+    action: Action
+    id: str = ""
+    name: str = ""
+    within: float = 0.0
+    conditions: tuple[Condition, ...] = ()
+
+    @classmethod
+    def read(cls, reader: Reader, spot: Spot) -> Step:
+        parts = _Parts()
+        before = len(reader.problems)
+        for word, under in reader.entries(spot, "a step"):
+            with contextlib.suppress(Wrong):
+                parts.take(reader, word, under)
+        if len(parts.actions) != 1 and len(reader.problems) == before:
+            what = f"a step does one thing, this does {' and '.join(word for word, _ in parts.actions) or 'nothing'}"
+            raise reader.wrong(spot, what, "make each a step of its own, or one step of them with `do: [...]`")
+        if len(reader.problems) > before:
+            raise Wrong
+        return cls(*parts.actions[0], **parts.own, conditions=tuple(parts.conditions))
+
+    async def run(self, lab: Lab) -> str:
+        """What was seen. Raises CheckFailed."""
+        notes: list[str] = []
+        async with contextlib.AsyncExitStack() as stack:
+            for condition in self.conditions:
+                await stack.enter_async_context(condition.watch(lab, notes))
+            notes.append(await self._try(lab))
+        return ", ".join(filter(None, notes))
+
+    async def _try(self, lab: Lab) -> str:
+        end = time.monotonic() + self.within
+        while True:
+            try:
+                return await self.action.run(lab)
+            except CheckFailed:
+                if time.monotonic() >= end:
+                    raise
+                await asyncio.sleep(AGAIN)
+
+
+class _Parts:
+    """What a step's mapping holds, by what its words mean."""
+
+    def __init__(self) -> None:
+        self.own: dict[str, Any] = {}
+        self.actions: list[tuple[str, Action]] = []
+        self.conditions: list[Condition] = []
+
+    def take(self, reader: Reader, word: str, spot: Spot) -> None:
+        if word in _OWN:
+            self.own[word] = reader.value(_OWN[word], spot)
+        elif word in CONDITIONS:
+            self.conditions.append(reader.value(CONDITIONS[word], spot))
+        elif word in ACTIONS:
+            self.actions.append((word, reader.value(ACTIONS[word], spot)))
+        else:
+            reader.note(spot, f"there is no step {word!r}", did_you_mean(word, [*_OWN, *CONDITIONS, *ACTIONS]))
+
+
+@dataclass(frozen=True)
+class Do:
+    """Several steps as one, so that a condition can hold over all of them."""
+
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def read(cls, reader: Reader, spot: Spot) -> Do:
+        return cls(reader.value(tuple[Step, ...], spot))
+
+    async def run(self, lab: Lab) -> str:
+        return "; ".join(filter(None, [await step.run(lab) for step in self.steps]))
+
+
+ACTIONS: dict[str, type] = {**traffic.ACTIONS, **change.ACTIONS, **node.ACTIONS, "do": Do}
