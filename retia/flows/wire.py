@@ -26,6 +26,7 @@ CONTROLLER_MAX_LENGTH = 0xFFFF
 _NICIRA = 0x2320
 _RESUBMIT_TABLE = 14
 _IN_PORT_16 = 0xFFF8
+_RESUBMIT = struct.pack("!IHH", _NICIRA, _RESUBMIT_TABLE, _IN_PORT_16)
 _FORGET_IN_PORT = struct.pack("!HHHBBH6x", 25, 16, 0, 0, 2, 0)
 """set_field of NXM_OF_IN_PORT, 16 bits: the OXM form of 32 bits is refused here."""
 _FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
@@ -120,7 +121,7 @@ def _encode_action(action: Action) -> bytes:
         case Output(port):
             return struct.pack("!HHIH6x", 0, 16, port, CONTROLLER_MAX_LENGTH)
         case Resubmit(table):
-            return struct.pack("!HHIHHBxxx", 0xFFFF, 16, _NICIRA, _RESUBMIT_TABLE, _IN_PORT_16, table)
+            return struct.pack("!HH8sBxxx", 0xFFFF, 16, _RESUBMIT, table)
         case DecTtl():
             return struct.pack("!HH4x", 24, 8)
         case ForgetInPort():
@@ -252,7 +253,7 @@ def _decode_action(kind: int, data: bytes) -> Action:
         return _decode_load(data)
     if kind == 28:
         return _decode_move(data)
-    if kind == 0xFFFF and struct.unpack_from("!IHH", data, 4) == (_NICIRA, _RESUBMIT_TABLE, _IN_PORT_16):
+    if kind == 0xFFFF and data[4:12] == _RESUBMIT:
         return Resubmit(data[12])
     return Foreign(data)
 
@@ -267,9 +268,9 @@ def _decode_load(data: bytes) -> Action:
     half = size // 2
     value = int.from_bytes(data[8 : 8 + half], "big")
     mask = int.from_bytes(data[8 + half : 8 + size], "big")
-    start = (mask & -mask).bit_length() - 1
+    start = max(0, (mask & -mask).bit_length() - 1)
     bits = mask.bit_length() - start
-    if mask != ((1 << bits) - 1) << start:
+    if not mask or mask != ((1 << bits) - 1) << start:
         return Foreign(data)
     return Load(Subfield(field.name, start, bits), value >> start)
 

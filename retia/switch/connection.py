@@ -257,13 +257,26 @@ async def connect(socket: Path) -> Connection:
 
 
 _ERRORS = {
-    (4, 0): "it has an action of a kind this switch does not know",
-    (5, 6): "the table is full",
-    (3, 4): "an instruction it has is not supported",
-    (4, 7): "its match does not allow one of its actions",
-    (4, 8): "its match lacks a field that another one needs",
-    (5, 4): "the flow table has no such number",
+    (2, 0): "it has an action of a kind this switch does not know",
+    (2, 4): "it sends to a port that cannot be",
+    (2, 5): "an action has an argument that cannot be",
+    (2, 9): "it names a group that does not exist",
+    (2, 10): "its match lacks what one of its actions needs",
+    (2, 13): "it writes a field this switch does not know or does not let be written",
+    (2, 15): "it writes a value that its field cannot have",
+    (2, 16): "it writes part of a field that can only be written whole",
+    (2, 17): "it names a meter that does not exist",
+    (3, 1): "an instruction it has is not supported",
+    (3, 2): "it goes on to a table that is not a later one",
+    (4, 6): "it matches a field this switch does not know",
+    (4, 7): "it matches a value that its field cannot have",
+    (4, 8): "it matches part of a field that can only be matched whole",
+    (4, 9): "its match lacks a field that another one needs",
+    (4, 10): "it matches a field twice",
+    (5, 1): "the table is full",
+    (5, 2): "there is no such table",
 }
+"""OpenFlow's error types and codes that a flow can meet, in words (OpenFlow 1.5.1 section 7.5.4)."""
 
 
 def refused(message: Message, where: str, flow: Flow | None = None) -> SwitchRefused:

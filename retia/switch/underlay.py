@@ -53,12 +53,12 @@ class Underlay:
         seconds with those that are not."""
         new = peers - self._peers
         self._peers = set(peers)
-        return await self._resolve(new) if new else set()
+        return await self._resolve(new, PATIENCE) if new else set()
 
     async def again(self) -> None:
-        """After Open vSwitch was away: it may have forgotten."""
+        """After Open vSwitch was away: it may have forgotten. Waits less, since all its flows wait for this."""
         if self._peers:
-            await self._resolve(self._peers)
+            await self._resolve(self._peers, PATIENCE / 5)
 
     async def run(self) -> None:
         """Ask again for ever."""
@@ -66,12 +66,12 @@ class Underlay:
             await asyncio.sleep(REFRESH)
             await self.again()
 
-    async def _resolve(self, peers: Iterable[str]) -> set[str]:
+    async def _resolve(self, peers: Iterable[str], patience: float) -> set[str]:
         hops = next_hops(peers)
         ask(hops)
         left = await self._cold(set(hops.values()))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 while left:
                     await asyncio.sleep(GLANCE)
                     left = await self._cold(left)

@@ -44,6 +44,7 @@ async def test_bad_ones_are_named_and_the_rest_goes_in(made: Connection) -> None
     assert [refusal.flow for refusal in refusals] == BAD
     assert all(f"{flow.cookie:#x}" in str(r.error) for flow, r in zip(BAD, refusals, strict=True))
     assert {(r.error.type_, r.error.detail) for r in refusals} == {(3, 2)}
+    assert all("not a later one" in r.error.what for r in refusals)
     assert await keys(made) == {flow.key for flow in GOOD}
 
 

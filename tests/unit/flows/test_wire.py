@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 
 import pytest
 
@@ -18,6 +19,37 @@ def test_matches_and_actions_come_back(seed: int) -> None:
     assert decode_match(data, 0) == (flow.match, len(data))
     assert decode_instructions(encode_actions(flow.actions)) == flow.actions
     assert len(flow_mod(flow)) % 8 == 0
+
+
+ACTION_HEADERS = {0: 16, 24: 8, 25: 16, 28: 24, 0xFFFF: 16}
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_any_action_decodes(seed: int) -> None:
+    """The switch may hold whatever others wrote: garbage within a known kind is Foreign, or a value that is ours."""
+    rnd = random.Random(seed)
+    body = b""
+    for _ in range(3):
+        kind = rnd.choice([*ACTION_HEADERS, rnd.randrange(1, 40)])
+        size = ACTION_HEADERS.get(kind, 8 * rnd.randrange(1, 4))
+        body += struct.pack("!HH", kind, size) + bytes(rnd.choice([0, 0, 1, 4, 255]) for _ in range(size - 4))
+    actions = decode_instructions(struct.pack("!HHI", 4, 8 + len(body), 0) + body)
+    assert len(actions) == 3
+
+
+def test_a_field_that_is_not_ours_keeps_its_bytes() -> None:
+    """So that such a flow can be deleted: tcp_flags with a mask, ipv6_dst, an experimenter's field."""
+    fields = bytes.fromhex("800055040002000280003610" + "20010db8" * 4 + "ffff020500005ad705")
+    data = struct.pack("!HH", 1, 4 + len(fields)) + fields
+    data += bytes(-len(data) % 8)
+    wanted, at = decode_match(data, 0)
+    assert at == len(data) and all(name.startswith("foreign-") for name, _, _ in wanted)
+    assert encode_match(wanted) == data
+
+
+def test_a_load_of_nothing_is_foreign() -> None:
+    data = bytes.fromhex("00190010000101080000000000000000")
+    assert decode_instructions(struct.pack("!HHI", 4, 24, 0) + data) == (Foreign(data),)
 
 
 def test_what_is_not_ours_is_foreign_and_no_error() -> None:
