@@ -1,7 +1,8 @@
 """A frame as fields and back: Ethernet (one VLAN tag), ARP, IPv4 with ICMP, TCP, UDP. For the packet walk.
 
-What it does not know it keeps as payload, byte for byte. A changed field changes its checksums by the difference, as
-Open vSwitch does, so that first fragments stay right and wrong checksums stay wrong.
+What it does not know it keeps as payload, byte for byte; the fields of a broken IP or ARP header are 0. A changed
+field changes its checksums by the difference, as Open vSwitch does, so that first fragments stay right and wrong
+checksums stay wrong.
 Sources: RFC 826, 791, 792, 768, 9293, 1624; `flow_extract` of Open vSwitch for what it refuses to look into.
 """
 
@@ -23,6 +24,7 @@ class Packet:
     fields: dict[str, int] = field(default_factory=dict)
     headers: dict[str, bytes] = field(default_factory=dict)
     payload: bytes = b""
+    is_fragment: bool = False
 
 
 def parse(frame: bytes) -> Packet:
@@ -51,6 +53,7 @@ def _take(packet: Packet, name: str, size: int) -> bytes:
 
 
 def _parse_arp(packet: Packet) -> None:
+    packet.fields.update(dict.fromkeys(("arp_op", "arp_sha", "arp_spa", "arp_tha", "arp_tpa"), 0))
     if len(packet.payload) < 28 or packet.payload[:6] != ETHERNET_IPV4_ARP:
         return
     head = _take(packet, "arp", 28)
@@ -59,6 +62,7 @@ def _parse_arp(packet: Packet) -> None:
 
 
 def _parse_ip(packet: Packet) -> None:
+    packet.fields.update(dict.fromkeys(("nw_proto", "nw_ttl", "ip_src", "ip_dst"), 0))
     data = packet.payload
     if len(data) < 20:
         return
@@ -67,6 +71,7 @@ def _parse_ip(packet: Packet) -> None:
         return
     head = _take(packet, "ip", size)
     packet.fields.update(nw_proto=head[9], nw_ttl=head[8], ip_src=_int(head[12:16]), ip_dst=_int(head[16:20]))
+    packet.is_fragment = _int(head[6:8]) & 0x3FFF != 0
     if _int(head[6:8]) & 0x1FFF == 0:
         _parse_transport(packet, total - size)
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from retia.flows.actions import IN_PORT, Action, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
-from retia.flows.fields import FIELDS, IPV4, OPTION, WIDE, Subfield
+from retia.flows.fields import FIELDS, OPTION, WIDE, Subfield
 from retia.flows.flow import Flow
 from retia.flows.lookup import FlowTable
 from retia.flows.packet import build, parse
@@ -27,6 +27,8 @@ LOOKUP_LIMIT = 4096
 TUNNEL = tuple(name for name in FIELDS if name.startswith("tun_"))
 ALWAYS = ("metadata", *(f"reg{n}" for n in range(16)), *(name for name in TUNNEL if name != OPTION))
 """What every packet has, 0 at first."""
+NO_PORTS = {name: 0 for name in FIELDS if name.startswith(("tcp_", "udp_", "icmp_"))}
+"""What no fragment is matched by, not even the first: so it is in Open vSwitch's normal fragment mode."""
 
 
 class Sent(NamedTuple):
@@ -124,7 +126,7 @@ class _Walker:
         return self.story
 
     def _enter(self, table: int, depth: int, nested: int) -> None:
-        flow = self.flows.lookup(table, self.fields)
+        flow = self.flows.lookup(table, {**self.fields, **NO_PORTS} if self.packet.is_fragment else self.fields)
         self.story.steps.append(Step(table, flow, depth))
         self.active.append(_Active(self.story.last, iter(flow.actions if flow else ()), nested))
 
@@ -176,10 +178,9 @@ class _Walker:
             self.story.sent.append(Sent(target, build(self.packet), tunnel))
 
     def _dec_ttl(self, now: _Active) -> None:
-        """A broken IP header reads as a TTL of 0."""
-        if self.fields["eth_type"] != IPV4:
+        ttl = self.fields.get("nw_ttl")
+        if ttl is None:
             return
-        ttl = self.fields.get("nw_ttl", 0)
         if ttl > 1:
             self._set("nw_ttl", ttl - 1, now.step)
         else:

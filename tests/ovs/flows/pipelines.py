@@ -37,6 +37,8 @@ def some_value(rnd: random.Random, name: str) -> int:
         return rnd.choice(MACS)
     if name.endswith(("_spa", "_tpa")) or name in ("ip_src", "ip_dst", "tun_src", "tun_dst"):
         return rnd.choice(ADDRESSES)
+    if name == "arp_op":
+        return rnd.choice((0, 1, 2, 255))
     if name == "nw_ttl":
         return rnd.choice((0, 1, 2, 64))
     return rnd.choice((0, 1, 2, 3, 80, FIELDS[name].full))
@@ -93,11 +95,11 @@ def some_flow(rnd: random.Random, cookie: int) -> Flow:
         actions.insert(rnd.randrange(len(actions) + 1), DecTtl())
     if rnd.random() < 0.6:
         actions.append(Goto(rnd.randrange(table + 1, TABLES + 1)))
-    return Flow(table, cookie, wanted, tuple(actions), cookie)
+    return Flow(table, cookie + 100 * len(wanted), wanted, tuple(actions), cookie)
 
 
 def some_flows(rnd: random.Random) -> list[Flow]:
-    """Every flow has a priority of its own, so that no two are equals."""
+    """Every flow has a priority of its own, so that no two are equals; those that match more come first."""
     return [SENTINEL, *(some_flow(rnd, cookie) for cookie in range(1, 80))]
 
 

@@ -141,6 +141,16 @@ def test_a_later_fragment_has_no_ports() -> None:
     assert run(flow, frame=frame).sent[0].frame == frame
 
 
+def test_a_first_fragment_has_ports_but_is_not_matched_by_them() -> None:
+    udp = {"eth_type": IPV4, "nw_proto": 17}
+    flows = [
+        Flow(0, 2, match(**udp, udp_dst=9), (Output(3),)),
+        Flow(0, 1, match(**udp, udp_dst=0), (Load(whole("udp_dst"), 10), Output(2))),
+    ]
+    (sent,) = run(*flows, frame=bytes(FRAMES["first-fragment"])).sent
+    assert sent.port == 2 and sent.frame[36:38] == b"\0\n"
+
+
 def test_a_tagged_frame_is_looked_into_and_keeps_its_tag() -> None:
     frame = bytes(FRAMES["tagged"])
     flow = Flow(0, 1, match(eth_type=IPV4, ip_dst=0x0A000002), (Load(whole("eth_src"), 1), Output(2)))
