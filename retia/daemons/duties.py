@@ -88,8 +88,9 @@ class Duties:
                 self._due.set()
 
     async def _do_all(self) -> None:
-        if self._ready:
-            await self._bind()
+        if not self._ready:
+            return  # what is not known yet looks wrong, and is not
+        await self._bind()
         await self._answer()
         await self._host.report({problem.about: problem for problem in self.problems()[:MOST_PROBLEMS]})
 
