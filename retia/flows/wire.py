@@ -8,9 +8,9 @@ Sources: OpenFlow 1.5.1 sections 7.2.2-7.2.6, 7.3.4.1; nicira-ext.h for resubmit
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from retia.flows.actions import Action, Actions, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
 from retia.flows.fields import FIELDS, Field, Subfield
@@ -34,6 +34,7 @@ _FOREIGN = "foreign-"
 _CONTROLLER = 0xFFFFFFFD
 _HEADER = struct.Struct("!HBB")
 _PAIR = struct.Struct("!HH")
+_APPLY, _GOTO = struct.Struct("!HHI"), struct.Struct("!HHBxxx")
 _PADDING = [bytes(count) for count in range(8)]
 
 
@@ -103,35 +104,50 @@ def _encode_foreign(name: str, value: int) -> bytes:
 
 @lru_cache(maxsize=1 << 14)
 def encode_actions(actions: Actions) -> bytes:
-    """The instructions of a flow: apply-actions, then goto."""
-    applied = b"".join(_encode_action(action) for action in actions if not isinstance(action, Goto))
-    made = struct.pack("!HHI", 4, 8 + len(applied), 0) + applied if applied else b""
+    """The instructions of a flow: apply-actions, then goto. Raises TypeError for what has no wire form, a `Goto`
+    that is not last too."""
     last = actions[-1] if actions else None
-    return made + struct.pack("!HHBxxx", 1, 8, last.table) if isinstance(last, Goto) else made
+    if not isinstance(last, Goto):
+        return _apply(actions)
+    return _apply(actions[:-1]) + _GOTO.pack(1, 8, last.table)
 
 
-def _encode_action(action: Action) -> bytes:
-    match action:
-        case Load(to, value):
-            field = _encode_field(to.field, value << to.start & to.mask, to.mask)
-            return _action(25, field)
-        case Move(source, to):
-            bits = struct.pack("!HHHxx", source.bits, source.start, to.start)
-            return _action(28, bits + _CODES[source.field][1] + _CODES[to.field][1])
-        case Output(port):
-            return struct.pack("!HHIH6x", 0, 16, port, CONTROLLER_MAX_LENGTH)
-        case Resubmit(table):
-            return struct.pack("!HH8sBxxx", 0xFFFF, 16, _RESUBMIT, table)
-        case DecTtl():
-            return struct.pack("!HH4x", 24, 8)
-        case ForgetInPort():
-            return _FORGET_IN_PORT
-    raise TypeError(f"{action!r} has no wire form")
+def _apply(actions: Actions) -> bytes:
+    if not actions:
+        return b""
+    try:
+        applied = b"".join([_ENCODERS[type(action)](action) for action in actions])
+    except KeyError:
+        raise TypeError(f"{actions!r} has no wire form") from None
+    return _APPLY.pack(4, 8 + len(applied), 0) + applied
+
+
+def _encode_load(action: Load) -> bytes:
+    name, start, bits = action.to
+    mask = ((1 << bits) - 1) << start
+    return _action(25, _encode_field(name, action.value << start & mask, mask))
+
+
+def _encode_move(action: Move) -> bytes:
+    source, to = action.source, action.to
+    bits = struct.pack("!HHHxx", source.bits, source.start, to.start)
+    return _action(28, bits + _CODES[source.field][1] + _CODES[to.field][1])
 
 
 def _action(kind: int, body: bytes) -> bytes:
-    size = (4 + len(body) + 7) // 8 * 8
-    return (struct.pack("!HH", kind, size) + body).ljust(size, b"\0")
+    size = 4 + len(body)
+    padding = -size % 8
+    return _PAIR.pack(kind, size + padding) + body + _PADDING[padding]
+
+
+_ENCODERS: dict[type[Action], Callable[[Any], bytes]] = {
+    Load: _encode_load,
+    Move: _encode_move,
+    Output: lambda action: struct.pack("!HHIH6x", 0, 16, action.port, CONTROLLER_MAX_LENGTH),
+    Resubmit: lambda action: struct.pack("!HH8sBxxx", 0xFFFF, 16, _RESUBMIT, action.table),
+    DecTtl: lambda action: struct.pack("!HH4x", 24, 8),
+    ForgetInPort: lambda action: _FORGET_IN_PORT,
+}
 
 
 # -- in -------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from retia.flows.actions import Actions, Goto, Output
 from retia.flows.flow import Flow
 from retia.flows.wire import Foreign, decode_instructions, decode_match, encode_actions, encode_match, flow_mod
 from tests.unit.flows.random_flows import random_flow
@@ -56,3 +57,9 @@ def test_what_is_not_ours_is_foreign_and_no_error() -> None:
     meter = bytes.fromhex("0006000800000001")
     assert decode_instructions(meter) == (Foreign(meter),)
     assert Flow(0, 0, (), (Foreign(meter),)) != Flow(0, 0, (), ())
+
+
+@pytest.mark.parametrize("actions", [(Goto(3), Output(1)), (Foreign(b"12345678"),)], ids=["goto-first", "foreign"])
+def test_what_has_no_wire_form_is_not_sent(actions: Actions) -> None:
+    with pytest.raises(TypeError, match="no wire form"):
+        encode_actions(actions)
