@@ -25,7 +25,7 @@ _IN_BAND = ("disable-in-band", "true")
 MONITORED = {
     "Bridge": ["name", "ports"],
     "Port": ["name", "interfaces"],
-    "Interface": ["name", "ofport", "ofport_request", "external_ids"],
+    "Interface": ["name", "ofport", "ofport_request", "external_ids", "error"],
 }
 
 
@@ -199,6 +199,7 @@ class Interfaces:
         self._ports: set[str] = set()  # ports of our bridge
         self.known: dict[str, Interface] = {}
         self.unrequested: dict[str, int] = {}
+        self.troubles: dict[str, str] = {}  # what Open vSwitch says of interfaces it could not make
 
     def reset(self) -> None:
         """Before a new monitor's first rows: what is known stays, so that only the difference comes out."""
@@ -230,12 +231,25 @@ class Interfaces:
                 if "new" in change:
                     self._rows[table][uuid] = change["new"]
                 else:
-                    row = self._rows[table].pop(uuid, None)
-                    if table == "Interface" and row is not None:
-                        self._gone.add(row["name"])
-                        self._owner.pop(uuid, None)
+                    self._forget(table, uuid)
                 touched |= self._concerned(table, uuid)
         return touched
+
+    def _forget(self, table: str, uuid: str) -> None:
+        row = self._rows[table].pop(uuid, None)
+        if row is None:
+            return
+        if table == "Interface":
+            self._gone.add(row["name"])
+            self._owner.pop(uuid, None)
+            self.troubles.pop(row["name"], None)
+        elif table == "Bridge" and row["name"] == self._bridge:
+            self._ports = set()
+
+    def missing(self) -> bool:
+        """Whether the bridge or its tunnel port is not in the database: someone has removed it."""
+        tunnels = [uuid for uuid, row in self._rows["Interface"].items() if row["name"] == TUNNEL_PORT]
+        return not tunnels or self._owner.get(tunnels[0]) not in self._ports
 
     def _concerned(self, table: str, uuid: str) -> set[str]:
         row = self._rows[table].get(uuid)
@@ -258,13 +272,23 @@ class Interfaces:
     def _interface(self, uuid: str, row: Row) -> Interface | None:
         """None while it has no port number, is not on our bridge, or is the bridge's own."""
         ofport = many(row["ofport"])
-        if self._owner.get(uuid) not in self._ports or not ofport or ofport[0] in (-1, []):
+        if self._owner.get(uuid) not in self._ports:
+            return None
+        self._note_trouble(row)
+        if not ofport or ofport[0] in (-1, []):
             return None
         if row["name"] == self._bridge or not isinstance(ofport[0], int) or ofport[0] < 1:
             return None
         if not [one for one in many(row["ofport_request"]) if isinstance(one, int)]:
             self.unrequested[row["name"]] = ofport[0]
         return Interface(row["name"], ofport[0], mapping(row["external_ids"]).get("iface-id", ""))
+
+    def _note_trouble(self, row: Row) -> None:
+        said = [one for one in many(row.get("error", "")) if one]
+        if said:
+            self.troubles[row["name"]] = said[0]
+        else:
+            self.troubles.pop(row["name"], None)
 
     def _compare(self, gone: set[str], present: dict[str, Interface]) -> Iterator[InterfaceChange]:
         for name in gone:

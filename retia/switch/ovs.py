@@ -156,12 +156,18 @@ class OvsSwitch:
     async def _take_rows(
         self, database: ovsdb.Database, rows: ovsdb.Updates, report: Reporter, whole: bool = False
     ) -> None:
+        before = dict(self._interfaces.troubles)
         changes = self._interfaces.update(rows, whole)
+        for name, said in self._interfaces.troubles.items() - before.items():
+            log.error("Open vSwitch cannot make an interface", interface=name, error=said)
         if changes or whole:
             report(InterfacesChanged(tuple(changes), whole))
         unrequested, self._interfaces.unrequested = self._interfaces.unrequested, {}
         if unrequested:
             await bridge.request_ofports(database, unrequested)
+        if ovsdb.deletes(rows) and self._interfaces.missing():
+            log.warning("bridge or tunnel port was removed, and is made again", bridge=self._place.wanted.bridge)
+            await bridge.ensure(database, self._place.wanted)
 
     # -- OpenFlow --------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from retia.flows.actions import Goto, Load, Output, Resubmit
 from retia.flows.fields import Subfield
 from retia.flows.flow import Flow
 from retia.flows.match import match
-from retia.model.local import Interface
+from retia.model.local import Interface, InterfaceChange
 from retia.switch.bridge import TUNNEL_OFPORT, TUNNEL_PORT, Wanted
 from retia.switch.contract import Connected, Disconnected, InterfacesChanged, SwitchEvent
 from retia.switch.ovs import OvsSwitch, Place
@@ -52,6 +52,9 @@ class Running:
         async with asyncio.timeout(seconds):
             while not ready():
                 await asyncio.sleep(0.01)
+
+    def changes(self) -> list[InterfaceChange]:
+        return [change for event in self.events if isinstance(event, InterfacesChanged) for change in event.changes]
 
     def count(self, kind: type) -> int:
         return sum(isinstance(event, kind) for event in self.events)
@@ -103,6 +106,32 @@ async def test_it_makes_its_bridge_and_tunnel_port(ovs: OvsServer) -> None:
         assert "true" in ovs.vsctl("get", "bridge", "brmade", "other_config:disable-in-band")
         assert ovs.vsctl("get", "bridge", "brmade", "fail_mode").strip() == "secure"
     ovs.vsctl("del-br", "brmade")
+
+
+async def test_what_someone_removes_is_made_again(own_ovs: OvsServer) -> None:
+    bridge = own_ovs.bridge()
+    async with running(own_ovs, bridge) as one:
+        await one.switch.start(FLOWS)
+        await one.until(lambda: TUNNEL_PORT in one.interfaces)
+        own_ovs.vsctl("--no-wait", "del-port", TUNNEL_PORT)
+        await one.until(lambda: any(change.new is None for change in one.changes()))
+        await one.until(lambda: TUNNEL_PORT in one.interfaces, 2.0)
+        assert one.interfaces[TUNNEL_PORT].ofport == TUNNEL_OFPORT
+        own_ovs.vsctl("--no-wait", "del-br", bridge)
+        await one.until(lambda: one.count(Disconnected))
+        await one.until(lambda: one.count(Connected) == 2 and TUNNEL_PORT in one.interfaces, 3.0)
+        assert await one.flows() == {flow.key: flow for flow in FLOWS}
+
+
+async def test_an_interface_that_cannot_be_made_is_no_interface(own_ovs: OvsServer) -> None:
+    bridge = own_ovs.bridge()
+    async with running(own_ovs, bridge) as one:
+        own_ovs.vsctl("--no-wait", "add-port", bridge, "ghost", "--", "set", "interface", "ghost", "type=nonsense")
+        await one.until(lambda: "ghost" in one.switch._interfaces.troubles)
+        assert "ghost" not in one.interfaces
+        own_ovs.vsctl("set", "interface", "ghost", "type=dummy")
+        await one.until(lambda: "ghost" in one.interfaces)
+        assert not one.switch._interfaces.troubles
 
 
 async def test_a_restarted_database_ends_in_the_difference(own_ovs: OvsServer) -> None:
