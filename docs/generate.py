@@ -18,7 +18,7 @@ from retia import errors
 from retia.cli.main import app
 from retia.config import PREFIX, Settings, sentences
 from retia.model import page as document_page
-from retia.pipeline.stages import STAGES
+from retia.pipeline import page as pipeline_page
 
 HERE = Path(__file__).parent
 
@@ -104,31 +104,12 @@ def _parameter(parameter: click.Parameter) -> str:
     return f"| {names} | {help_text} |"
 
 
-def pipeline() -> str:
-    """docs/pipeline.md."""
-    from retia.pipeline import stages
-
-    figure = (inspect.getdoc(stages) or "").split("\n\n", 1)[1]
-    lines = [
-        "# The pipeline",
-        "",
-        "Made from `retia/pipeline/stages.py`: the order of declaration is the order of tables.",
-    ]
-    lines += ["", "```", figure, "```", "", "| table | stage | what it does | goes on to |", "|---|---|---|---|"]
-    for name, stage in STAGES.items():
-        way = ", ".join(
-            [*stage.next, *(f"{one} (back)" for one in stage.backwards), *(f"asks {a}" for a in stage.asks)]
-        )
-        lines.append(f"| {int(stage)} | {name} | {stage.doc} | {way} |")
-    return "\n".join(lines) + "\n"
-
-
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "errors.md": error_codes,
     "cli.md": commands,
     "document.md": document_page.render,
-    "pipeline.md": pipeline,
+    "pipeline.md": pipeline_page.render,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from retia import __version__, config
-from retia.cli import agent, apply, create, delete, flows, get, set, status, store, why
+from retia.cli import agent, apply, create, delete, demo, flows, get, lab, set, status, store, why
 from retia.errors import RetiaError
 
 app = typer.Typer(
@@ -30,6 +30,8 @@ app.command("why")(why.why)
 app.command("flows")(flows.flows)
 app.command("agent")(agent.agent)
 app.add_typer(store.app, name="store")
+app.add_typer(lab.app, name="lab")
+app.command("demo")(demo.demo)
 
 
 def _version(wanted: bool) -> None:

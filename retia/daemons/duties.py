@@ -31,10 +31,12 @@ class Duties:
     def __init__(self, store: Store, host: HostAgent, compiler: Compiler, switch: Switch) -> None:
         self._store, self._host, self._compiler, self._switch = store, host, compiler, switch
         self._due = asyncio.Event()
+        self._claims: dict[str, str] = {}
         self._held: dict[str, Binding] = {}
         self._others: dict[str, str] = {}
         self._barriers: list[tuple[Barrier, int]] = []
         self._ready = False
+        self._seen: object = None
         self.records: Mapping[str, Problem] = {}
 
     def note(
@@ -46,8 +48,11 @@ class Duties:
         ready: bool,
     ) -> None:
         """What changed. `ready`: interfaces and records are all known, so that what is not there may be released."""
-        due = delta.claims or delta.troubles or ready != self._ready or bool(self._switch.refused)
-        self._ready = ready
+        if delta.claims:
+            self._claims = self._compiler.claims
+        seen = (ready, dict(self.records), list(self._switch.refused))
+        due = delta.claims or delta.troubles or seen != self._seen
+        self._ready, self._seen = ready, seen
         for old, new in changes:
             due |= self._note_one(old, new)
         for one in barriers:
@@ -67,14 +72,9 @@ class Duties:
         if isinstance(new, Binding):
             if new.host == self._compiler.host:
                 self._held[new.port] = new
-            else:
+            elif new.port in self._claims:
                 self._others[new.port] = new.host
-                self._others = {p: h for p, h in self._others.items() if p in self._claims}
         return binding.port in self._claims or binding.port in self._held
-
-    @property
-    def _claims(self) -> dict[str, str]:
-        return self._compiler.claims
 
     async def run(self) -> None:
         while True:

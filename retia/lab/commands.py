@@ -60,7 +60,7 @@ def up(path: Path, report: Report = silent, name: str = "", agents: bool = True)
 
     async def work() -> Lab:
         begin = time.monotonic()
-        async with _lab(lab_file.load(path), name, agents, keep=True) as lab:
+        async with standing(lab_file.load(path), name, agents, keep=True) as lab:
             report(runner.started(lab, time.monotonic() - begin))
         return lab
 
@@ -73,7 +73,7 @@ def check(path: Path, keep: bool = False, report: Report = silent) -> Result:
 
     async def work() -> Result:
         begin = time.monotonic()
-        async with _lab(file, "" if keep else _own_name(file.name), True, keep) as lab:
+        async with standing(file, "" if keep else _own_name(file.name), True, keep) as lab:
             return await _checked(lab, begin, report)
 
     result = _run(work())
@@ -114,7 +114,7 @@ def _own_name(name: str) -> str:
 
 
 @asynccontextmanager
-async def _lab(file: lab_file.LabFile, name: str, agents: bool, keep: bool) -> AsyncIterator[Lab]:
+async def standing(file: lab_file.LabFile, name: str, agents: bool, keep: bool) -> AsyncIterator[Lab]:
     """Up; and away at the end, or when anything goes wrong."""
     lab = Lab(file, Place(check_lab(name or file.name)), agents=agents)
     lab.claim()

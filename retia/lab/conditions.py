@@ -97,7 +97,7 @@ class Drops:
 
 async def drops(host: Host) -> dict[str, int]:
     """Packets dropped so far, by reason."""
-    counts = await host.counts(DROP, REASON.field)
+    counts = await host.counts(int(DROP), REASON.field)
     return {label: counts.get(number, 0) for label, number in _REASONS.items()}
 
 

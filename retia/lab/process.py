@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,8 +24,8 @@ class Done(NamedTuple):
 
 
 def environment(mark: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Ours, with Debian's system directories in the path, the mark, and `more`."""
-    path = f"{os.environ.get('PATH', '')}:{SEARCH}".lstrip(":")
+    """Ours, with this Retia and Debian's system directories in the path, the mark, and `more`."""
+    path = ":".join(filter(None, [str(Path(sys.executable).parent), os.environ.get("PATH", ""), SEARCH]))
     return {**os.environ, "PATH": path, MARK: mark, **(more or {})}
 
 

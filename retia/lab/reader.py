@@ -8,6 +8,7 @@ A dataclass may refuse its values by raising InvalidInput. Used by `file`; knows
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
@@ -112,8 +113,8 @@ class Reader:
         if origin is tuple:
             return self._items(get_args(kind)[0], spot)
         if origin is dict:
-            pairs = [(name, self._try(get_args(kind)[1], under)) for name, under in self.entries(spot, "this")]
-            return {name: made[0] for name, made in pairs if made}
+            key, each = get_args(kind)
+            return self._mapping(key, each, spot)
         if is_dataclass(kind):
             assert isinstance(kind, type)
             return self.record(kind, spot)
@@ -124,6 +125,14 @@ class Reader:
             return (self.value(kind, spot),)
         except Wrong:
             return None
+
+    def _mapping(self, key: Any, kind: Any, spot: Spot) -> dict[Any, Any]:
+        made: dict[Any, Any] = {}
+        parse = self.words.get(key, str)
+        for name, under in self.entries(spot, "this"):
+            with contextlib.suppress(Wrong):
+                made[self.guarded(under, lambda name=name: parse(name))] = self.value(kind, under)  # type: ignore[misc]
+        return made
 
     def _items(self, kind: Any, spot: Spot) -> tuple[Any, ...]:
         nodes = spot.node.value if isinstance(spot.node, yaml.SequenceNode) else None

@@ -1,4 +1,4 @@
-"""Steps that change what is declared: as users do (`apply`, `delete`), and as nobody should (`withdraw`, `forge`, `put`).
+"""Steps that change what is declared: as users do (`apply`, `delete`), or as nobody should (`withdraw`, `forge`).
 
 Those that write behind the catalog's back show what agents make of a store that other programs have written to.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from retia.errors import RetiaError
 from retia.lab.documents import Declared
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from retia.lab.lab import Lab
 
 SETTLE = 10.0
+_IDS = {"first": "00000000-0000-4000-8000-000000000000", "last": "ffffffff-ffff-4fff-bfff-ffffffffffff"}
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,14 @@ class Restore:
 
 @dataclass(frozen=True)
 class Forge:
-    """Write a copy of an object's record with another id and name straight into etcd, other fields as `but` says."""
+    """Write a copy of an object's record with another id and name straight into etcd, other fields as `but` says.
+
+    `id: first` and `id: last` sort before and after all others: who wins must not hang on that.
+    """
 
     like: ObjectName
     name: str
+    id: Literal["random", "first", "last"] = "random"
     but: dict[str, str] = field(default_factory=dict)
 
     async def run(self, lab: Lab) -> str:
@@ -154,7 +159,7 @@ class Forge:
         record = await lab.store.get(key_of(item))
         if record is None:
             raise CheckFailed(f"{self.like.kind} {self.like.name} is gone")
-        new = str(uuid.uuid4())
+        new = _IDS.get(self.id) or str(uuid.uuid4())
         data = {**json.loads(record.value), "id": new, "name": self.name, "document": "", **self._values(lab)}
         await lab.store.commit(Transaction(puts={f"{OBJECTS}{item.kind}/{new}": json.dumps(data).encode()}))
         await lab.refresh()

@@ -124,13 +124,14 @@ class StartAgent(OfHost):
 
 @dataclass(frozen=True)
 class Run:
-    """A command inside a host or guest, by the shell; how it ends and what it prints."""
+    """A command inside a host or guest, by the shell; how it ends and what it prints. `tell`: all of that is shown."""
 
     in_: NodeName
     command: str
     exit: int = 0
     prints: str = ""
     limit: float = 30.0
+    tell: bool = False
 
     async def run(self, lab: Lab) -> str:
         node = lab.hosts.get(self.in_) or lab.guests[self.in_]
@@ -140,6 +141,8 @@ class Run:
             raise CheckFailed(f"{self.command!r} ended with {done.code}, expected {self.exit}: {said[-400:]}")
         if self.prints and self.prints not in said:
             raise CheckFailed(f"{self.command!r} did not print {self.prints!r} but: {said[-400:]}")
+        if self.tell:
+            return f"$ {self.command}\n{said}"
         return said.splitlines()[0][:100] if said else "done"
 
 
