@@ -1,20 +1,16 @@
-"""What Retia keeps in Open vSwitch's database: its bridge, the one Geneve port, and which interfaces are there.
+"""What Retia writes into Open vSwitch's database: its bridge, the one Geneve port, and the numbers ports shall keep.
 
-    Bridge ─ ports ─► Port ─ interfaces ─► Interface (name, ofport, external_ids:iface-id)
-
-`ensure` makes the bridge and the tunnel port where missing and leaves right ones alone; `Interfaces` turns the
-monitor's rows into interface changes. A guest's port gets `ofport_request`, so that its number survives restarts.
+`ensure` makes the bridge and the tunnel port where missing, leaves right ones alone and takes nobody else's. A
+guest's port gets `ofport_request`, so that its number survives restarts. What is read there: `interfaces`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from retia.errors import Conflict, Unsupported
-from retia.model.local import Interface, InterfaceChange
-from retia.switch.ovsdb import Database, Row, Updates, identifiers, many, mapping
+from retia.switch.ovsdb import Database, Row, identifiers, many, mapping
 
 TUNNEL_PORT = "retia-geneve"
 TUNNEL_OFPORT = 60000
@@ -22,11 +18,6 @@ OLDEST = (2, 17)
 _TUNNEL = {"remote_ip": "flow", "key": "flow", "csum": "true"}
 _MARK = ("retia", "integration")
 _IN_BAND = ("disable-in-band", "true")
-MONITORED = {
-    "Bridge": ["name", "ports"],
-    "Port": ["name", "interfaces"],
-    "Interface": ["name", "ofport", "ofport_request", "external_ids", "error"],
-}
 
 
 @dataclass(frozen=True)
@@ -187,116 +178,3 @@ async def request_ofports(database: Database, numbers: dict[str, int]) -> None:
             for name, ofport in numbers.items()
         )
     )
-
-
-class Interfaces:
-    """The interfaces of one bridge, from the monitor's rows. Changes come out net, by name."""
-
-    def __init__(self, bridge: str) -> None:
-        self._bridge = bridge
-        self._rows: dict[str, dict[str, Row]] = {table: {} for table in MONITORED}
-        self._owner: dict[str, str] = {}  # interface uuid -> port uuid
-        self._ports: set[str] = set()  # ports of our bridge
-        self.known: dict[str, Interface] = {}
-        self.unrequested: dict[str, int] = {}
-        self.troubles: dict[str, str] = {}  # what Open vSwitch says of interfaces it could not make
-
-    def reset(self) -> None:
-        """Before a new monitor's first rows: what is known stays, so that only the difference comes out."""
-        self._rows = {table: {} for table in MONITORED}
-        self._owner.clear()
-        self._ports.clear()
-
-    def update(self, updates: Updates, whole: bool = False) -> list[InterfaceChange]:
-        """The changes that these rows make. `whole`: they are all there is."""
-        touched = self._touch(updates)
-        rows = self._rows["Interface"]
-        present: dict[str, Interface] = {}
-        gone = self._gone | set(self.known) if whole else self._gone
-        for uuid in rows if whole else touched & rows.keys():
-            interface = self._interface(uuid, rows[uuid])
-            if interface is not None:
-                present[interface.name] = interface
-            else:
-                gone.add(rows[uuid]["name"])
-        return list(self._compare(gone - set(present), present))
-
-    def _touch(self, updates: Updates) -> set[str]:
-        """Store the rows; answer which interfaces they concern."""
-        touched: set[str] = set()
-        self._gone: set[str] = set()
-        for table, rows in updates.items():
-            for uuid, change in rows.items():
-                touched |= self._concerned(table, uuid)
-                if "new" in change:
-                    self._rows[table][uuid] = change["new"]
-                else:
-                    self._forget(table, uuid)
-                touched |= self._concerned(table, uuid)
-        return touched
-
-    def _forget(self, table: str, uuid: str) -> None:
-        row = self._rows[table].pop(uuid, None)
-        if row is None:
-            return
-        if table == "Interface":
-            self._gone.add(row["name"])
-            self._owner.pop(uuid, None)
-            self.troubles.pop(row["name"], None)
-        elif table == "Bridge" and row["name"] == self._bridge:
-            self._ports = set()
-
-    def missing(self) -> bool:
-        """Whether the bridge or its tunnel port is not in the database: someone has removed it."""
-        tunnels = [uuid for uuid, row in self._rows["Interface"].items() if row["name"] == TUNNEL_PORT]
-        return not tunnels or self._owner.get(tunnels[0]) not in self._ports
-
-    def _concerned(self, table: str, uuid: str) -> set[str]:
-        row = self._rows[table].get(uuid)
-        if table == "Interface" or row is None:
-            return {uuid}
-        if table == "Port":
-            members = set(identifiers(row["interfaces"]))
-            self._owner.update(dict.fromkeys(members, uuid))
-            return members
-        if row["name"] != self._bridge:
-            return set()
-        before, self._ports = self._ports, set(identifiers(row["ports"]))
-        changed = before ^ self._ports
-        return {i for port in changed for i in self._members(port)}
-
-    def _members(self, port: str) -> list[str]:
-        row = self._rows["Port"].get(port)
-        return identifiers(row["interfaces"]) if row else []
-
-    def _interface(self, uuid: str, row: Row) -> Interface | None:
-        """None while it has no port number, is not on our bridge, or is the bridge's own."""
-        ofport = many(row["ofport"])
-        if self._owner.get(uuid) not in self._ports:
-            return None
-        self._note_trouble(row)
-        if not ofport or ofport[0] in (-1, []):
-            return None
-        if row["name"] == self._bridge or not isinstance(ofport[0], int) or ofport[0] < 1:
-            return None
-        if not [one for one in many(row["ofport_request"]) if isinstance(one, int)]:
-            self.unrequested[row["name"]] = ofport[0]
-        return Interface(row["name"], ofport[0], mapping(row["external_ids"]).get("iface-id", ""))
-
-    def _note_trouble(self, row: Row) -> None:
-        said = [one for one in many(row.get("error", "")) if one]
-        if said:
-            self.troubles[row["name"]] = said[0]
-        else:
-            self.troubles.pop(row["name"], None)
-
-    def _compare(self, gone: set[str], present: dict[str, Interface]) -> Iterator[InterfaceChange]:
-        for name in gone:
-            old = self.known.pop(name, None)
-            if old is not None:
-                yield InterfaceChange(old, None)
-        for name, interface in present.items():
-            old = self.known.get(name)
-            if old != interface:
-                self.known[name] = interface
-                yield InterfaceChange(old, interface)

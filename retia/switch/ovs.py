@@ -21,19 +21,19 @@ from retia.flows.flow import Flow, FlowKey
 from retia.flows.wire import Observed, Update, decode_updates
 from retia.log import logger
 from retia.switch import bridge, connection, ovsdb
-from retia.switch.bridge import Interfaces, Wanted
+from retia.switch.bridge import Wanted
 from retia.switch.bundle import Refusal
 from retia.switch.connection import FLOW_MONITOR, Connection, Kind, Message
 from retia.switch.contract import Connected, Disconnected, ForeignChange, InterfacesChanged, Refused, Reporter
+from retia.switch.interfaces import MONITORED, Interfaces
 from retia.switch.reconciler import Reconciler
 from retia.switch.underlay import Underlay
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
-GATHER = 0.02
 STEADY = 2.0
 START_TRIES = 16
-"""Seconds: between two tries; for foreign changes to gather before they are repaired together; and after which a
-connection counts as a good one. Tries: what a bridge just made gets to open its socket, together about 5 seconds."""
+"""Seconds: between two tries, and after which a connection counts as a good one. Tries: what a bridge just made gets
+to open its socket, together about 5 seconds."""
 
 log = logger("switch")
 
@@ -136,22 +136,23 @@ class OvsSwitch:
         try:
             await bridge.ensure(database, self._place.wanted)
             self._made.set()
-            self._interfaces.reset()
-            rows: asyncio.Queue[ovsdb.Updates] = asyncio.Queue()
-            database.on_update = rows.put_nowait
-            first = await database.monitor(bridge.MONITORED)
-            await self._take_rows(database, first, report, whole=True)
-            closed = asyncio.create_task(database.closed.wait(), name="ovsdb closed")
-            while not closed.done():
-                taking = asyncio.create_task(rows.get(), name="ovsdb rows")
-                await asyncio.wait([taking, closed], return_when=asyncio.FIRST_COMPLETED)
-                if not taking.done():
-                    taking.cancel()
-                    break
-                await self._take_rows(database, taking.result(), report)
-            report(Disconnected("ovsdb-server"))
+            await self._follow(database, report)
         finally:
             await database.close()
+
+    async def _follow(self, database: ovsdb.Database, report: Reporter) -> None:
+        rows: asyncio.Queue[ovsdb.Updates | None] = asyncio.Queue()
+        database.on_update = rows.put_nowait
+        database.on_closed = lambda: rows.put_nowait(None)
+        first = await database.monitor(MONITORED)
+        self._interfaces.reset()
+        try:
+            await self._take_rows(database, first, report, whole=True)
+            while (update := await rows.get()) is not None:
+                await self._take_rows(database, update, report)
+        except Retry as error:
+            log.debug("database away", error=error.what)
+        report(Disconnected("ovsdb-server"))
 
     async def _take_rows(
         self, database: ovsdb.Database, rows: ovsdb.Updates, report: Reporter, whole: bool = False
@@ -182,7 +183,7 @@ class OvsSwitch:
             except RetiaError as error:
                 if not isinstance(error, Retry) and not reached:
                     raise
-                log.debug("switch away", error=error.what)
+                (log.debug if isinstance(error, Retry) else log.error)("switch away", error=error.what)
             await pause.sleep()
 
     async def _serve(self, made: Connection, report: Reporter) -> None:
@@ -231,9 +232,11 @@ class OvsSwitch:
             log.warning("openflow error", error=connection.refused(message, "").what)
 
     async def _repair(self, report: Reporter) -> None:
+        """Changes gather for a short while, for a longer one when someone goes on and on changing flows."""
+        pause = Pause()
         while True:
             updates = [await self._foreign.get()]
-            await asyncio.sleep(GATHER)
+            await pause.sleep()
             while not self._foreign.empty():
                 updates.append(self._foreign.get_nowait())
             repair = await self._reconciler.foreign(updates)

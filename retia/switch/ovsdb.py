@@ -63,7 +63,7 @@ class Framer:
 
 
 class Database:
-    """One connection. `closed` is set when it ends; `on_update` gets a monitor's changes."""
+    """One connection. `closed` is set and `on_closed` called when it ends; `on_update` gets a monitor's changes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, where: str) -> None:
         self._reader, self._writer, self.where = reader, writer, where
@@ -71,6 +71,7 @@ class Database:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self.closed = asyncio.Event()
         self.on_update: Callable[[Updates], None] = lambda _: None
+        self.on_closed: Callable[[], None] = lambda: None
         self._task = asyncio.create_task(self._read(), name=f"ovsdb {where}")
 
     async def _read(self) -> None:
@@ -83,6 +84,7 @@ class Database:
             pass
         finally:
             self.closed.set()
+            self.on_closed()
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(SwitchAway("the connection to ovsdb-server broke", where=self.where))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from retia.model.local import Interface, InterfaceChange
-from retia.switch.bridge import Interfaces
+from retia.switch.interfaces import Interfaces
 
 
 def ids(*names: str) -> list[Any]:
