@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from retia.pipeline.stage import Declared, Stage, by_length, number
 
-ROUTES = tuple(f"{kind}-{length}" for length in range(32, -1, -1) for kind in ("connected", "static"))
-
 STAGES: dict[str, Stage] = number(
     [
         Declared(
             "ADMIT",
             "Which port or tunnel a packet came by, and so which datapath it is in.",
-            priorities=("local", "tunnel", "broken"),
+            priorities=("local", "tunnel"),
             next=("ARP_REQUEST", "LOOPBACK", "DROP"),
         ),
         Declared(
