@@ -1,7 +1,8 @@
 """Which ports live here, which live on another host, and what this host's ports can reach.
 
 A port is here as soon as an interface names it and no other host holds it: its flows are in before the binding is
-published, so that the first packet for it finds them.
+published, so that the first packet for it finds them. During a move the interface is on two hosts: the old one goes
+on forwarding to the new one as long as it has it, the new one has all it reaches before it takes over.
 """
 
 from __future__ import annotations
@@ -268,9 +269,9 @@ def located_there(p: str, h: str, k: int) -> Rule:
 
 
 @rule
-def reach_here(p: str, h: str, s: str) -> Rule:
-    "A switch with a port here is reached."
-    return Reach(s, h) <= [Here(p, h), Working(p, s)]
+def reach_plugged(p: str, h: str, s: str) -> Rule:
+    "A switch is reached when a port of it is plugged in here, even while another host holds it (a move)."
+    return Reach(s, h) <= [Plugged(p, h), Working(p, s), ~HostDown(h)]
 
 
 @rule
@@ -308,7 +309,7 @@ RULES = [
     here,
     located_here,
     located_there,
-    reach_here,
+    reach_plugged,
     through,
     reach_routed,
     peer,
