@@ -29,10 +29,15 @@ def chill(*hosts: Host, kernel: bool = True) -> None:
 
 
 def test_cold_neighbours_lose_the_first_packet(hosts: tuple[Host, Host]) -> None:
-    """Why all this: if it fails, Open vSwitch has learned to wait and `underlay` may go."""
+    """Why all this: if it fails, Open vSwitch has learned to wait and `underlay` may go. Late ARP of the hosts' own
+    may warm them in between on a busy machine, so one loss in some tries is enough."""
     one, two = hosts
-    chill(one, two)
-    assert not one.ping(two)
+
+    def lost() -> bool:
+        chill(one, two)
+        return not one.ping(two)
+
+    assert any(lost() for _ in range(8))
 
 
 @pytest.mark.parametrize("kernel", [True, False], ids=["both-cold", "kernel-knew-before"])
