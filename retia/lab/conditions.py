@@ -26,7 +26,7 @@ from retia.lab.words import GuestName, HostName, Target
 from retia.model.names import did_you_mean
 from retia.pipeline.fields import REASON
 from retia.pipeline.stages import DROP
-from retia.store.contract import INDEX
+from retia.store.contract import INDEX, PREFIX
 from retia.store.records import OBJECTS
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ FLIGHT = 0.1
 """Seconds a packet may take through the underlay, at the very most."""
 
 FLOWS_SETTLE = 3.0
+_KEPT = {"untouched": (OBJECTS, INDEX), "quiet": (PREFIX,)}
 _REASONS = {reason.label: int(reason) for reason in Reason}
 
 
@@ -183,13 +184,15 @@ async def _silent(host: Host) -> AsyncIterator[None]:
 
 @dataclass(frozen=True)
 class StoreWord:
-    """`untouched`: no declared object and no index of them is written."""
+    """`untouched`: no declared object and no index of them is written. `quiet`: nothing at all is."""
+
+    word: str
 
     @classmethod
     def from_text(cls, text: str) -> StoreWord:
-        if text != "untouched":
-            raise InvalidInput(f"the store is `untouched`, not {text!r}")
-        return cls()
+        if text not in _KEPT:
+            raise InvalidInput(f"the store is `untouched` or `quiet`, not {text!r}")
+        return cls(text)
 
     @asynccontextmanager
     async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
@@ -199,10 +202,10 @@ class StoreWord:
         changed = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
         if changed:
             raise CheckFailed(f"{len(changed)} records were written, the first: {changed[0]}", where="etcd")
-        notes.append(f"{len(before)} records untouched")
+        notes.append(f"{len(before)} records {self.word}")
 
     async def _revisions(self, lab: Lab) -> dict[str, int]:
-        found = [await lab.store.snapshot(prefix) for prefix in (OBJECTS, INDEX)]
+        found = [await lab.store.snapshot(prefix) for prefix in _KEPT[self.word]]
         return {key: record.revision for each in found for key, record in each.records.items()}
 
 

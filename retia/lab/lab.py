@@ -271,9 +271,12 @@ class Lab:
         bound = {thing.port: thing.host for thing in things if isinstance(thing, Binding)}
         running = {host.name for host in self.hosts.values() if host.pid("agent")}
         lacking = [f"the agent of {name} is not there" for name in self.hosts if name in running - alive]
-        for guest in self.guests.values():
-            port = self.port_of(guest)
-            if guest.plugged and port and guest.host.name in running and bound.get(port.id) != guest.host.name:
+        plugged = [(guest, port) for guest in self.guests.values() if guest.plugged and (port := self.port_of(guest))]
+        homes: dict[str, set[str]] = {}  # several when several interfaces claim one port: one of them has it
+        for guest, port in plugged:
+            homes.setdefault(port.id, set()).add(guest.host.name)
+        for guest, port in plugged:
+            if homes[port.id] <= running and bound.get(port.id) not in homes[port.id]:
                 lacking.append(f"the port of {guest.name} is not bound on {guest.host.name}")
         return lacking
 

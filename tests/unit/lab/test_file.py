@@ -1,0 +1,121 @@
+"""Lab files: what a right one reads as, and what a wrong one is told, all of it at once, with its lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from retia.errors import InvalidDocument, InvalidInput
+from retia.lab import file
+from retia.lab.actions.traffic import Ping
+from retia.lab.conditions import Count, Drops, Pinging
+
+HEAD = """\
+hosts: [hv1, hv2]
+guests:
+  a: {host: hv1, port: web/a}
+  b: {host: hv2, port: web/b}
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(InvalidDocument) as caught:
+        file.parse(text, "x.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_right_one() -> None:
+    read = file.parse(
+        HEAD
+        + """\
+network: {switches: {web: {}}}
+checks:
+  - id: one
+    name: All at once
+    within: 2.5
+    ping: {from: all, to: [b, r1/to-web, 10.0.0.1], reply-ttl: 63}
+    drops: {hv1: {no-route: 2+}}
+    pinging: {from: a, to: b, lost-at-most: 5}
+""",
+        "some/where.yaml",
+    )
+    assert (read.name, read.hosts, list(read.guests)) == ("where", ("hv1", "hv2"), ["a", "b"])
+    assert read.network is not None
+    assert (read.network.name, [wanted.names for wanted in read.network.wanted]) == ("lab", [("web",)])
+    (step,) = read.checks
+    assert step.action == Ping(("all",), ("b", "r1/to-web", "10.0.0.1"), reply_ttl=63)  # type: ignore[arg-type]
+    assert (step.id, step.name, step.within) == ("one", "All at once", 2.5)
+    assert step.conditions == (
+        Drops({"hv1": {"no-route": Count(2, more=True)}}),  # type: ignore[dict-item]
+        Pinging("a", "b", lost_at_most=5),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", ["x.yaml: the file is empty"]),
+        ("hosts: [hv1", ["x.yaml:1: this is no YAML"]),
+        ("guests: {}", ["x.yaml:1: hosts is missing"]),
+        ("hosts: [hv1]\nhost: x", ["x.yaml:2: host: a head has no 'host'"]),
+        ("hosts: [HV1]", ["x.yaml:1: hosts.0: 'HV1' is no name for a host or guest"]),
+        ("hosts: [br-int]", ["'br-int' has a meaning of its own"]),
+        ("hosts: [h]\nguests: {h: {host: h, port: w/p}}", ["x.yaml:2: guests.h: 'h' names two nodes"]),
+        ("hosts: [h]\nguests: {g: {host: hh, port: w/p}}", ["x.yaml:2: guests.g.host: there is no host 'hh'"]),
+        ("hosts: [h]\nguests: {g: {host: h}}", ["x.yaml:2: guests.g: port is missing"]),
+        ("hosts: [h]\nguests: {g: {host: h, port: p, mac: x}}", ["guests.g.mac: 'x' is no MAC address"]),
+        ("hosts: [h]\nnetwork: {switches: {web: {mtu: x}}}", ["x.yaml:2: switches.web.mtu"]),
+        ("hosts: [h]\nnetwork: nowhere.yaml", ["x.yaml:2: network: cannot read 'nowhere.yaml'"]),
+        ("hosts: [h]\nlab: Big Lab", ["'Big Lab' is no name for a lab"]),
+    ],
+)
+def test_wrong_heads(text: str, wanted: list[str]) -> None:
+    told = problems(text)
+    assert len(told) == len(wanted), told
+    assert all(part in line for part, line in zip(wanted, told, strict=True)), told
+
+
+@pytest.mark.parametrize(
+    ("step", "wanted"),
+    [
+        ("{pin: {from: a, to: b}}", "checks.0.pin: there is no step 'pin'\n  did you mean ping"),
+        ("{name: nothing}", "checks.0: a step does one thing, this does nothing"),
+        ("{plug: a, unplug: b}", "checks.0: a step does one thing, this does plug and unplug"),
+        ("{ping: {from: aa, to: b}}", "checks.0.ping.from: there is no guest 'aa'"),
+        ("{ping: {from: a, to: bb}}", "checks.0.ping.to: there is no guest 'bb'"),
+        ("{ping: {from: a}}", "checks.0.ping: to is missing"),
+        ("{ping: {from: a, to: b, count: x}}", "checks.0.ping.count: expected a whole number, got 'x'"),
+        ("{ping: {from: a, to: b, expect: maybe}}", "expected answer or silence, got 'maybe'"),
+        ("{frame: {from: a, to-mac: b, received: {b: changed}}}", "a frame arrives `same`, or changed"),
+        ("{wait: 1, drops: {hv1: {no-rout: 1}}}", "nothing is dropped for 'no-rout'\n  did you mean no-route"),
+        ("{wait: 1, drops: {hv1: {no-route: some}}}", "'some' is no count"),
+        ("{wait: 1, drops: {hv9: {no-route: 1}}}", "there is no host 'hv9'"),
+        ("{wait: 1, flows: equal}", "flows are `same` or `untouched`"),
+        ("{wait: long}", "'long' is no number of seconds"),
+        ("{move: {guest: a, to: hv3}}", "there is no host 'hv3'"),
+        ("{withdraw: web}", "'web' is no kind and name"),
+        ("{withdraw: prt web/a}", "'prt web/a' is no kind and name\n  did you mean"),
+        ("{apply: {}}", "network is missing"),
+        ("{do: [{plug: c}]}", "checks.0.do.0.plug: there is no guest 'c'"),
+        ("{stop-agent: {host: hv1, when: now}}", "there is no 'when' here"),
+        ("{id: x, id: y, wait: 1}", "'id' is written twice"),
+    ],
+)
+def test_wrong_steps(step: str, wanted: str) -> None:
+    (told,) = problems(f"{HEAD}checks:\n- {step}\n")
+    assert told.startswith("x.yaml:6: ") and wanted in told, told
+
+
+def test_all_problems_at_once() -> None:
+    assert len(problems(f"{HEAD}checks:\n- {{plug: c}}\n- {{wait: x}}\n- {{ping: {{}}}}\n")) == 4
+
+
+def test_an_id_names_one_check() -> None:
+    (told,) = problems(f"{HEAD}checks:\n- {{id: one, wait: 1}}\n- {{id: one, wait: 1}}\n")
+    assert "two checks have the id 'one'" in told
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="cannot read the lab file"):
+        file.load(tmp_path / "nowhere.yaml")
