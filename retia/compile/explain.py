@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from retia.compile.compiler import Compiler
 from retia.compile.cookies import is_for, rule_of
+from retia.compile.facts import InterfaceFact, TunnelPort
 from retia.compile.outputs import FlowRow
 from retia.errors import InvalidInput, NotFound
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.text import parse_flow, show_actions, show_match
 from retia.model.kinds import DEFAULT_PROJECT, Object
+from retia.model.local import TUNNEL_PORT
 from retia.model.state import State
 from retia.rules import Explanation
 from retia.rules.lowering import GROUP
@@ -130,7 +132,7 @@ class _Telling:
 def _find(compiler: Compiler, asked: str) -> FlowRow:
     text = asked.strip()
     if "actions=" in text:
-        flow = parse_flow(text).flow
+        flow = parse_flow(text, _port_names(compiler)).flow
         row = compiler.program.lookup(FlowRow, *flow.key)
         if row is not None:
             return row
@@ -140,6 +142,12 @@ def _find(compiler: Compiler, asked: str) -> FlowRow:
     except ValueError:
         advice = "give a line of `ovs-ofctl dump-flows`, a cookie (0x...), or two ports (SWITCH/PORT SWITCH/PORT)"
         raise InvalidInput(f"{text!r} is no flow and no cookie", advice=advice) from None
+
+
+def _port_names(compiler: Compiler) -> dict[str, int]:
+    """Ports as a terminal's `dump-flows` calls them."""
+    tunnels = [(TUNNEL_PORT, row.ofport) for row in compiler.program.rows(TunnelPort)]
+    return dict([*tunnels, *((row.name, row.ofport) for row in compiler.program.rows(InterfaceFact))])
 
 
 def _by_cookie(compiler: Compiler, cookie: int, key: FlowKey | None) -> FlowRow:

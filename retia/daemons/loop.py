@@ -17,10 +17,9 @@ from collections.abc import Iterable
 from retia.compile.compiler import Compiler, FlowDelta
 from retia.daemons.duties import Duties
 from retia.log import logger
-from retia.model.local import InterfaceChange
+from retia.model.local import TUNNEL_PORT, InterfaceChange
 from retia.model.state import Barrier
 from retia.store.sync import Delta
-from retia.switch.bridge import TUNNEL_PORT
 from retia.switch.bundle import Refusal
 from retia.switch.contract import Connected, Disconnected, InterfacesChanged, Switch, SwitchEvent
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+TUNNEL_PORT = "retia-geneve"
+"""The name of a host's one Geneve port."""
+
 
 class Interface(NamedTuple):
     """An interface of the integration bridge. `ofport` > 0; `iface_id` is external_ids:iface-id, "" when unset."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from retia.errors import Conflict, Unsupported
+from retia.model.local import TUNNEL_PORT
 from retia.switch.ovsdb import Database, Row, identifiers, many, mapping
 
-TUNNEL_PORT = "retia-geneve"
 TUNNEL_OFPORT = 60000
 OLDEST = (2, 17)
 _TUNNEL = {"remote_ip": "flow", "key": "flow", "csum": "true"}

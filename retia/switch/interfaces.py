@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from retia.model.local import Interface, InterfaceChange
-from retia.switch.bridge import TUNNEL_PORT
+from retia.model.local import TUNNEL_PORT, Interface, InterfaceChange
 from retia.switch.ovsdb import Row, Updates, identifiers, many, mapping
 
 MONITORED = {
