@@ -19,11 +19,14 @@ __all__ = ["parse_flow", "show_action", "show_actions", "show_flow", "show_match
 
 
 def show_flow(flow: Flow) -> str:
-    """A flow as `ovs-ofctl add-flow` takes it."""
-    head = [f"cookie={flow.cookie:#x}", f"table={flow.table}", f"priority={flow.priority}"]
-    return (
-        ",".join([*head, *([show_match(flow.match)] if flow.match else [])]) + f" actions={show_actions(flow.actions)}"
-    )
+    """A flow as `ovs-ofctl add-flow` takes it: tables are numbers."""
+    head = [f"cookie={flow.cookie:#x}", f"table={int(flow.table)}", f"priority={flow.priority}"]
+    actions = ",".join(show_action(_numbered(action)) for action in flow.actions)
+    return ",".join([*head, *([show_match(flow.match)] if flow.match else [])]) + f" actions={actions or 'drop'}"
+
+
+def _numbered(action: Action) -> Action:
+    return type(action)(int(action.table)) if isinstance(action, Goto | Resubmit) else action
 
 
 def show_match(wanted: Match) -> str:
@@ -54,6 +57,7 @@ def show_value(name: str, value: int) -> str:
 
 
 def show_actions(actions: Actions) -> str:
+    """Actions for people: a table that is a stage of the pipeline shows its name."""
     return ",".join(map(show_action, actions)) or "drop"
 
 

@@ -109,6 +109,19 @@ def test_every_action(action: Action, text: str) -> None:
     assert parse_flow(f"actions={text}").flow.actions == (action,)
 
 
+class Named(int):
+    def __str__(self) -> str:
+        return "STAGE"
+
+
+def test_stages_are_names_for_people_and_numbers_for_ovs_ofctl() -> None:
+    actions = (Resubmit(Named(3)), Goto(Named(4)))
+    assert show_actions(actions) == "resubmit(,STAGE),goto_table:STAGE"
+    assert (
+        show_flow(Flow(Named(2), 1, (), actions)) == "cookie=0x0,table=2,priority=1 actions=resubmit(,3),goto_table:4"
+    )
+
+
 def test_no_actions_are_a_drop() -> None:
     assert show_actions(()) == "drop" and parse_flow("actions=drop").flow.actions == ()
 
