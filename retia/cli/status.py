@@ -12,7 +12,9 @@ from retia.compile.explain import Labels
 from retia.config import Settings
 from retia.daemons import control
 from retia.model.kinds import Host, Port
-from retia.model.state import Alive, Binding, HostProblem, HostState
+from retia.model.state import Alive, Applied, Binding, HostProblem, HostState
+from retia.store.contract import DATA
+from retia.store.records import APPLIED, decode
 from retia.store.sync import Sync
 
 
@@ -30,8 +32,9 @@ def status(
     if output is not Form.table:
         show_data(answer, output)
         return
-    rows = [[h["host"], h["state"], h["tunnel"], h["ports"], h["problems"]] for h in answer["hosts"]]
-    show_table(["HOST", "STATE", "TUNNEL", "PORTS", "PROBLEMS"], rows, "no host has registered: start `retia agent`")
+    columns = ("host", "state", "tunnel", "ports", "applied", "problems")
+    rows = [[host[column] for column in columns] for host in answer["hosts"]]
+    show_table([column.upper() for column in columns], rows, "no host has registered: start `retia agent`")
     print(f"\n{answer['bound']} of {answer['ports']} ports live on a host; store at revision {answer['revision']}")
     for problem in answer["problems"]:
         print(f"problem on {problem['host']}: {problem['what']}")
@@ -54,6 +57,9 @@ async def _read(settings: Settings) -> dict[str, Any]:
     async with store_of(settings) as store:
         sync = Sync(store)
         await sync.first()
+        newest = max((record.revision for record in (await store.snapshot(DATA)).records.values()), default=0)
+        told = [decode(*record[:2]) for record in (await store.snapshot(APPLIED)).records.values()]
+    applied = {one.host: one.revision for one in told if isinstance(one, Applied)}
     things = list(sync.view.values())
     labels = Labels(sync.view)
     bindings = [one for one in things if isinstance(one, Binding)]
@@ -67,6 +73,7 @@ async def _read(settings: Settings) -> dict[str, Any]:
             "state": _state(host, alive, states, declared),
             "tunnel": str(states[host].tunnel) if host in states else "",
             "ports": sum(one.host == host for one in bindings),
+            "applied": _applied(applied.get(host), newest),
             "problems": sum(one.host == host for one in problems),
         }
         for host in sorted({*states, *declared})
@@ -86,6 +93,13 @@ async def _read(settings: Settings) -> dict[str, Any]:
         "bound": len(bindings),
         "problems": said,
     }
+
+
+def _applied(revision: int | None, newest: int) -> str:
+    """How far a host's switch is. An agent says so once a second, so "behind" may be about to end."""
+    if revision is None:
+        return "not yet"
+    return str(revision) if revision >= newest else f"{revision}, behind"
 
 
 def _state(host: str, alive: set[str], states: dict[str, HostState], declared: dict[str, Host]) -> str:

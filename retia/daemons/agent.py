@@ -64,6 +64,7 @@ async def run(settings: Settings) -> None:
                 tasks.create_task(switch.run(loop.inbox.put_nowait), name="switch"),
                 tasks.create_task(loop.run(), name="loop"),
                 tasks.create_task(duties.run(), name="duties"),
+                tasks.create_task(duties.tell_applied(), name="applied"),
                 tasks.create_task(host.run(), name="lease"),
             ]
             _on_signals(running)

@@ -20,6 +20,7 @@ from retia.store.host import HostAgent
 from retia.switch.contract import Switch
 
 AGAIN = 0.3
+TOLD_EVERY = 1.0
 MOST_PROBLEMS = 100
 
 log = logger("duties")
@@ -36,6 +37,7 @@ class Duties:
         self._others: dict[str, str] = {}
         self._barriers: list[tuple[Barrier, int]] = []
         self._ready = False
+        self._revision = 0
         self._seen: object = None
         self.records: Mapping[str, Problem] = {}
 
@@ -52,7 +54,7 @@ class Duties:
             self._claims = self._compiler.claims
         seen = (ready, dict(self.records), list(self._switch.refused))
         due = delta.claims or delta.troubles or seen != self._seen
-        self._ready, self._seen = ready, seen
+        self._ready, self._seen, self._revision = ready, seen, revision
         for old, new in changes:
             due |= self._note_one(old, new)
         for one in barriers:
@@ -86,6 +88,19 @@ class Duties:
                 log.warning("store away", error=error.what)
                 await asyncio.sleep(AGAIN)
                 self._due.set()
+
+    async def tell_applied(self) -> None:
+        """Every `TOLD_EVERY` seconds, if there is news: how far this host's switch is."""
+        told = 0
+        while True:
+            await asyncio.sleep(TOLD_EVERY)
+            revision = self._revision
+            if revision != told and self._ready and self._switch.connected:
+                try:
+                    await self._host.applied(revision)
+                    told = revision
+                except Retry:
+                    continue  # the store is away; `run` says so
 
     async def _do_all(self) -> None:
         if not self._ready:

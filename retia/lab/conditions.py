@@ -26,7 +26,7 @@ from retia.lab.words import GuestName, HostName, Target
 from retia.model.names import did_you_mean
 from retia.pipeline.fields import REASON
 from retia.pipeline.stages import DROP
-from retia.store.contract import INDEX, PREFIX
+from retia.store.contract import DATA, INDEX
 from retia.store.records import OBJECTS
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ FLIGHT = 0.1
 """Seconds a packet may take through the underlay, at the very most."""
 
 FLOWS_SETTLE = 3.0
-_KEPT = {"untouched": (OBJECTS, INDEX), "quiet": (PREFIX,)}
+_KEPT = {"untouched": (OBJECTS, INDEX), "quiet": (DATA, INDEX)}
 _REASONS = {reason.label: int(reason) for reason in Reason}
 
 

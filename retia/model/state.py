@@ -78,5 +78,14 @@ class BarrierAnswer(State, frozen=True, kw_only=True, omit_defaults=True):
     problems: tuple[str, ...] = ()
 
 
-STATES: tuple[type[State], ...] = (HostState, Alive, Binding, HostProblem, Barrier, BarrierAnswer)
+class Applied(State, frozen=True, kw_only=True, omit_defaults=True):
+    """The revision of the store that the host's switch has: told now and then, for `retia status`; nobody watches it."""
+
+    kind: ClassVar[str] = "applied"
+
+    host: str
+    revision: int
+
+
+STATES: tuple[type[State], ...] = (HostState, Alive, Binding, HostProblem, Barrier, BarrierAnswer, Applied)
 BY_KIND: dict[str, type[State]] = {state.kind: state for state in STATES}

@@ -15,12 +15,10 @@ from retia.model.finding import Check, Finding, Findings
 from retia.model.kinds import (
     BY_KIND,
     DEFAULT_PROJECT,
-    Host,
     Object,
     Port,
     Project,
     Route,
-    Router,
     RouterPort,
     Subnet,
     Switch,
@@ -31,13 +29,10 @@ from retia.model.shapes import references
 from retia.model.switching import PORT_CHECKS, SUBNET_CHECKS, SWITCH_CHECKS
 from retia.values import Cidr, Ip
 
-CHECKS: Mapping[type[Object], tuple[Check, ...]] = {
-    Project: (),
-    Host: (),
+CHECKS: Mapping[type[Object], tuple[Check, ...]] = {  # a kind that is not here has none of its own
     Switch: SWITCH_CHECKS,
     Subnet: SUBNET_CHECKS,
     Port: PORT_CHECKS,
-    Router: (),
     RouterPort: ROUTER_PORT_CHECKS,
     Route: ROUTE_CHECKS,
 }
@@ -63,7 +58,7 @@ def examine(network: Network, item: Object) -> Findings:
     families = list(chain(project_exists(network, item), parents_exist(network, item), only_ipv4(network, item)))
     yield from families
     if not families:
-        for each in CHECKS[type(item)]:
+        for each in CHECKS.get(type(item), ()):
             yield from each(network, item)
 
 

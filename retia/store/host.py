@@ -11,7 +11,7 @@ import random
 
 from retia.errors import Conflict, Retry
 from retia.log import logger
-from retia.model.state import Alive, Binding, HostProblem, HostState
+from retia.model.state import Alive, Applied, Binding, HostProblem, HostState
 from retia.store.contract import INDEX, Record, StaleWrite, Store, Transaction
 from retia.store.records import STATES, decode, encode, key_of
 from retia.values import Ip
@@ -125,6 +125,11 @@ class HostAgent:
                 await self._store.commit(Transaction({key: record.revision}, deletes={key}))
             except StaleWrite:
                 return
+
+    async def applied(self, revision: int) -> None:
+        """Say which revision this host's switch has. Raises StoreAway."""
+        told = Applied(host=self._host, revision=revision)
+        await self._store.commit(Transaction(puts={key_of(told): encode(told)}))
 
     async def report(self, problems: dict[str, HostProblem]) -> None:
         """Make the host's problems in the store these: what is there already is not written again."""

@@ -9,13 +9,15 @@ import msgspec
 from retia.errors import InvalidInput, Problem
 from retia.model import kinds
 from retia.model.kinds import Object
-from retia.model.state import Alive, Barrier, BarrierAnswer, Binding, HostProblem, HostState, State
-from retia.store.contract import DATA
+from retia.model.state import Alive, Applied, Barrier, BarrierAnswer, Binding, HostProblem, HostState, State
+from retia.store.contract import DATA, PREFIX
 from retia.values import Cidr, Ip, Mac
 
 OBJECTS = DATA + "object/"
 STATES = DATA + "state/"
 BARRIERS = DATA + "barrier/"
+APPLIED = PREFIX + "applied/"
+"""Outside of what agents watch: to say how far one is must not be news to the others."""
 
 Thing = Object | State
 Identity = tuple[str, str]
@@ -28,6 +30,7 @@ _PATHS: dict[type[State], str] = {
     HostProblem: STATES + "problem/{0.host}/{0.about}",
     Barrier: BARRIERS + "ask/{0.id}",
     BarrierAnswer: BARRIERS + "answer/{0.id}/{0.host}",
+    Applied: APPLIED + "{0.host}",
 }
 _DIRECTORIES: dict[str, type[Thing]] = {
     **{f"{OBJECTS}{kind.kind}/": kind for kind in kinds.KINDS},

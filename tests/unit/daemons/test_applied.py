@@ -1,0 +1,36 @@
+"""How far a host's switch is, told now and then, and never because of itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from retia.daemons import duties
+from retia.model.state import Applied
+from retia.store.memory import MemoryStore
+from retia.store.records import APPLIED, decode
+from tests.unit.daemons.test_loop import running, store, until
+
+__all__ = ["store"]
+
+
+async def test_the_applied_revision_is_told_and_then_all_is_quiet(
+    store: MemoryStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(duties, "TOLD_EVERY", 0.02)
+    async with running(store, "hv1") as agent:
+        task = asyncio.create_task(agent.duties.tell_applied())
+        agent.plug(whole=True)
+        await until(lambda: agent.loop.started)
+        async with asyncio.timeout(5):
+            while not (found := (await store.snapshot(APPLIED)).records):
+                await asyncio.sleep(0.01)
+        (told,) = [decode(*record[:2]) for record in found.values()]
+        assert isinstance(told, Applied) and told.host == "hv1"
+        await asyncio.sleep(0.2)
+        before = (await store.snapshot("/")).revision
+        await asyncio.sleep(0.3)
+        assert (await store.snapshot("/")).revision == before
+        task.cancel()
