@@ -36,11 +36,12 @@ log = logger("agent")
 
 async def run(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Raises what makes a start impossible: StoreAway, SwitchAway, Unsupported, NotAllowed."""
+    tunnel = _tunnel_address(settings)
     store = EtcdStore(access(settings))
     switch = OvsSwitch(Place(Path(settings.ovs_run_dir), Wanted(settings.bridge, settings.datapath)))
     await schema.check(store)
     await switch.check()
-    state = await register(store, settings.host_name, _tunnel_address(settings), __version__)
+    state = await register(store, settings.host_name, tunnel, __version__)
     log.info("registered", host=state.host, key=state.key, tunnel=str(state.tunnel))
 
     sync = Sync(store)

@@ -79,7 +79,7 @@ class BarrierAnswer(State, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Applied(State, frozen=True, kw_only=True, omit_defaults=True):
-    """The revision of the store that the host's switch has: told now and then, for `retia status`; nobody watches it."""
+    """The revision of the store that the host's switch has: told for `retia status`; nobody watches it."""
 
     kind: ClassVar[str] = "applied"
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +60,7 @@ def command(place: Place) -> list[str]:
 
 async def start(place: Place, log: Path) -> asyncio.subprocess.Process:
     """Start etcd and wait until it serves. Raises Conflict for a port or directory in use, Fatal else."""
+    _check_ports(place)
     place.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("ab") as out:
         child = await asyncio.create_subprocess_exec(*command(place), stdout=out, stderr=out, start_new_session=True)
@@ -67,6 +70,18 @@ async def start(place: Place, log: Path) -> asyncio.subprocess.Process:
         await stop(child)
         raise
     return child
+
+
+def _check_ports(place: Place) -> None:
+    """Before etcd tries: else another etcd there would be taken for ours."""
+    for port in (place.port, place.port + 1):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((place.address, port))
+            except OSError as error:
+                what = f"port {port} is in use" if error.errno == errno.EADDRINUSE else f"port {port}: {error.strerror}"
+                raise Conflict(what, where=place.endpoint, advice="choose another with --port") from None
 
 
 async def _wait_until_it_serves(place: Place, child: asyncio.subprocess.Process, log: Path) -> None:
