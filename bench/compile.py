@@ -1,6 +1,7 @@
-"""Speed of the whole compiler: `python -m bench.compile [PORTS ...] [--json]`.
+"""Speed of the whole compiler: `python -m bench.compile [PORTS ...] [--flat] [--json]`.
 
-Records and interfaces in, flow values out; no switch. Seconds to compile everything, milliseconds of one change.
+Records and interfaces in, flow values out; no switch. Seconds to compile everything, milliseconds of one change, and
+what a remote port costs in flows. `--flat`: all ports on one switch, instead of 100 on each.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 
-from bench.network import TUNNEL, Size, interfaces, port, records
+from bench.network import PER_SWITCH, TUNNEL, Size, host_of, interfaces, port, records
 from retia.compile.compiler import Compiler
 from retia.model.kinds import Port, Route
 from retia.model.local import Interface, InterfaceChange
@@ -35,7 +36,8 @@ def load(size: Size) -> tuple[Compiler, float]:
 def measure(size: Size) -> dict[str, float]:
     compiler, cold = load(size)
     flows = len(compiler.flows)
-    result = {"ports": size.ports, "flows": flows, "flows_per_port": flows / size.ports, "cold_s": cold}
+    result: dict[str, float] = {"ports": size.ports, "flows": flows, "cold_s": cold}
+    result["flows_per_remote_port"] = _per_remote_port(compiler, size)
     for name, change in _changes(compiler, size).items():
         times = []
         for n in range(SAMPLES):
@@ -45,6 +47,15 @@ def measure(size: Size) -> dict[str, float]:
         result[f"{name}_p50_ms"] = statistics.median(times)
         result[f"{name}_p99_ms"] = sorted(times)[int(len(times) * 0.99)]
     return result
+
+
+def _per_remote_port(compiler: Compiler, size: Size) -> int:
+    """The flows that go with one port of another host."""
+    one = next(n for n in range(size.ports) if host_of(size, n) != "me")
+    things = port(size, one), Binding(port=f"p{one}", host=host_of(size, one))
+    flows = len(compiler.change([(old, None) for old in things]).drops)
+    compiler.change([(None, new) for new in things])
+    return flows
 
 
 def memory(size: Size) -> float:
@@ -103,12 +114,14 @@ def _free(n: int) -> Ip4:
 
 def main(arguments: list[str]) -> None:
     sizes = [int(word) for word in arguments if word.isdigit()] or [100, 1_000, 10_000]
-    results = [{**measure(Size(ports)), "memory_mb": memory(Size(ports))} for ports in sizes]
+    shapes = [Size(ports, ports if "--flat" in arguments else PER_SWITCH) for ports in sizes]
+    results = [{**measure(size), "memory_mb": memory(size)} for size in shapes]
     if "--json" in arguments:
         print(json.dumps(results, indent=2))
         return
     for result in results:
-        print(f"{result['ports']:,.0f} ports: {result['flows']:,.0f} flows, {result['flows_per_port']:.2f} a port")
+        head = f"{result['ports']:,.0f} ports: {result['flows']:,.0f} flows"
+        print(f"{head}, {result['flows_per_remote_port']} a remote port")
         print(f"  cold {result['cold_s']:.3f} s, {result['memory_mb']:.0f} MB")
         for name in ("add", "delete", "move", "bind", "tunnel", "route"):
             print(f"  {name:8} {result[f'{name}_p50_ms']:8.3f} ms median {result[f'{name}_p99_ms']:8.3f} ms p99")

@@ -99,7 +99,8 @@ class Compiler:
 
     @property
     def conflicts(self) -> list[Conflict]:
-        return self.program.conflicts
+        """Matches that rules disagree on: a fault of the rules. (One trouble told in two ways is none.)"""
+        return [one for one in self.program.conflicts if one.relation == FlowRow.__name__]
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ def test_the_order_of_arrival_does_not_matter(fields: dict[str, object], first: 
 
 
 @pytest.mark.parametrize("fields", [{"mac": WEB1.mac}, {"key": WEB1.key}, {"addresses": WEB1.addresses}], ids=str)
-def test_the_loser_is_promoted(fields: dict[str, object]) -> None:
+def test_tuplenet_d5_the_loser_is_promoted(fields: dict[str, object]) -> None:
     """tuplenet-d5: two ports of one address, the winner goes, and the loser has it."""
     lab = Lab()
     loser = port("x-later", "web", 14, **fields)
@@ -66,7 +66,7 @@ def test_the_loser_is_promoted(fields: dict[str, object]) -> None:
     assert not lab.abouts()
 
 
-def test_names_and_addresses_are_not_glued() -> None:
+def test_tuplenet_d2_names_and_addresses_are_not_glued() -> None:
     """tuplenet-d2: 110.1.1.1 in LS-1 and 10.1.1.1 in LS-11 have nothing to do with each other."""
     switches = Switch(id="LS-1", name="LS-1", key=31), Switch(id="LS-11", name="LS-11", key=32)
     one = Port(id="one", name="one", switch="LS-1", mac=mac(31), addresses=(Ip.parse("110.1.1.1"),), key=1)
@@ -76,7 +76,7 @@ def test_names_and_addresses_are_not_glued() -> None:
     assert not lab.abouts()
 
 
-def test_one_name_in_two_switches() -> None:
+def test_tuplenet_d3_one_name_in_two_switches() -> None:
     """tuplenet-d3: each of the two ports has its own flows."""
     one, two = port("id-1", "web", 21, name="same"), port("id-2", "db", 22, name="same")
     lab = Lab((*THINGS, one, two), [(1, "web/same"), (2, "db/same")])
@@ -84,7 +84,7 @@ def test_one_name_in_two_switches() -> None:
     assert lab.mac_leads_to(1, mac(21)) == "id-1" and lab.mac_leads_to(2, mac(22)) == "id-2"
 
 
-def test_one_route_name_in_two_routers() -> None:
+def test_tuplenet_d3_one_route_name_in_two_routers() -> None:
     """tuplenet-d3: routes and router ports too."""
     hop, other = Ip.parse("10.0.1.11"), Cidr.parse("172.16.0.0/16")
     things = (
@@ -97,7 +97,7 @@ def test_one_route_name_in_two_routers() -> None:
     assert len(lab.flows("ROUTE", "one")) == len(lab.flows("ROUTE", "two")) == 1
 
 
-def test_a_refused_port_leaves_nothing_behind() -> None:
+def test_tuplenet_d4_a_refused_port_leaves_nothing_behind() -> None:
     """tuplenet-d4: a port refused for its MAC goes, and its address serves another."""
     lab = Lab()
     address = Ip.parse("10.0.1.77")
@@ -109,7 +109,7 @@ def test_a_refused_port_leaves_nothing_behind() -> None:
     assert lab.address_is(1, "10.0.1.77") == "good" and not lab.abouts()
 
 
-def test_router_ports_that_share_their_low_bits() -> None:
+def test_tuplenet_d10_router_ports_that_share_their_low_bits() -> None:
     """tuplenet-d10: 10.50.0.1/24 and 10.60.0.1/24 lead each to its own switch."""
     ports = [
         router_port("to-web", "r", "web", 101, addresses=(Cidr.parse("10.50.0.1/24"),)),
@@ -148,7 +148,7 @@ def test_a_second_host_of_a_key_gets_no_packets() -> None:
     assert lab.compiler.flows == before
 
 
-def test_two_ports_of_a_router_in_one_prefix() -> None:
+def test_tuplenet_16_two_ports_of_a_router_in_one_prefix() -> None:
     """tuplenet-16: of two equal connected prefixes one counts; when its port goes the other takes over."""
     lab = Lab((*THINGS, Binding(port="db1", host="me")), [(1, "db1")])
     twin = router_port("x-twin", "r", "db", 104, addresses=(Cidr.parse("10.0.1.3/24"),))
@@ -182,7 +182,7 @@ def test_what_no_switch_could_carry_out_is_named(thing: Thing) -> None:
     assert not lab.abouts()
 
 
-def test_the_last_word_of_a_batch_counts() -> None:
+def test_tuplenet_d1_the_last_word_of_a_batch_counts() -> None:
     """tuplenet-d1: a port changed and deleted in one batch leaves nothing."""
     lab = Lab(plugs=[(1, "web1"), (2, "web2")])
     before = lab.compiler.flows
@@ -193,7 +193,7 @@ def test_the_last_word_of_a_batch_counts() -> None:
     assert lab.compiler.flows == before
 
 
-def test_two_hosts_of_one_interface_agree() -> None:
+def test_tuplenet_d8_two_hosts_of_one_interface_agree() -> None:
     """tuplenet-d8: the interface of a port that another host holds is named, and claims without writing flows."""
     lab = Lab(plugs=[(1, "web1"), (2, "web2")])
     assert lab.compiler.claims == {"web1": "if1", "web2": "if2"}

@@ -10,27 +10,16 @@ from retia.compile.explain import Labels, rule_and_origin, why_flow
 from retia.compile.program import RULES, program
 from retia.compile.reasons import Reason
 from retia.errors import InvalidInput, NotFound
-from retia.flows.actions import Action, Goto, Resubmit
-from retia.flows.flow import Flow
 from retia.flows.text import show_flow
 from retia.model.kinds import Switch
 from retia.pipeline.stages import STAGES
 from tests.unit.compile.base import THINGS, Lab, port
 
 
-def line(flow: Flow) -> str:
-    """As ovs-ofctl dumps it: tables by number."""
-    return show_flow(flow._replace(actions=tuple(map(_plain, flow.actions))))
-
-
-def _plain(action: Action) -> Action:
-    return type(action)(int(action.table)) if isinstance(action, Goto | Resubmit) else action
-
-
 def test_a_remote_delivery_ends_at_the_objects() -> None:
     lab = Lab()
     flow = lab.flows("LOOKUP", "web2")[0]
-    story = why_flow(lab.compiler, lab.things, line(flow))
+    story = why_flow(lab.compiler, lab.things, show_flow(flow))
     assert (story.stage, story.rule, story.origin) == ("LOOKUP", "lookup_port", "port web/web2 (made by hand)")
     for part in ("PortFact(id=port web/web2", "BindingFact(port=port web/web2, host=h1)   (given)", "Tunnel(host=h1"):
         assert part in story.text
@@ -40,7 +29,7 @@ def test_a_remote_delivery_ends_at_the_objects() -> None:
 def test_every_flow_can_be_explained() -> None:
     lab = Lab()
     for flow in lab.compiler.flows.values():
-        by_line = why_flow(lab.compiler, lab.things, line(flow))
+        by_line = why_flow(lab.compiler, lab.things, show_flow(flow))
         assert by_line.doc and by_line.text.count("(given)") + by_line.text.count("no ") >= 1
         assert rule_of(flow.cookie) == by_line.rule
         assert rule_and_origin(lab.compiler, Labels(lab.things), flow)[0] == by_line.rule

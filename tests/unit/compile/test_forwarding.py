@@ -149,7 +149,7 @@ def route(id_: str, hop: str, metric: int = 0, prefix: str = "172.16.0.0/12") ->
     return Route(id=id_, name=id_, router="r", **fields)
 
 
-def test_which_of_equal_routes_counts() -> None:
+def test_tuplenet_16_which_of_equal_routes_counts() -> None:
     """tuplenet-16: the lowest metric, then the lowest next hop; the next one takes over."""
     routes = [route("third", "10.0.1.12", 1), route("second", "10.0.1.12"), route("first", "10.0.1.11")]
     lab = Lab((*THINGS, *routes))

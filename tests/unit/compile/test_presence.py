@@ -40,7 +40,7 @@ def test_of_two_interfaces_the_lowest_counts() -> None:
 
 
 @pytest.mark.parametrize("order", ["record-first", "interface-first"])
-def test_record_and_interface_come_in_any_order(order: str) -> None:
+def test_tuplenet_18_record_and_interface_come_in_any_order(order: str) -> None:
     """tuplenet-18"""
     there = Lab()
     lab = Lab(THINGS if order == "record-first" else (), plugs=[(1, "web1")])
@@ -48,7 +48,7 @@ def test_record_and_interface_come_in_any_order(order: str) -> None:
     assert lab.compiler.flows == there.compiler.flows and lab.compiler.claims == {"web1": "if1"}
 
 
-def test_an_interface_that_changes_its_mind() -> None:
+def test_tuplenet_19_an_interface_that_changes_its_mind() -> None:
     """tuplenet-19: iface-id to something else stops the traffic, back starts it, however often and fast."""
     lab = Lab()
     before = lab.compiler.flows
@@ -61,7 +61,7 @@ def test_an_interface_that_changes_its_mind() -> None:
 
 
 @pytest.mark.parametrize("thing", THINGS, ids=lambda thing: f"{thing.kind}-{getattr(thing, 'id', '')}")
-def test_deleted_and_declared_again(thing: object) -> None:
+def test_tuplenet_21_deleted_and_declared_again(thing: object) -> None:
     """tuplenet-21: the flows are those of before, and deltas say so too."""
     lab = Lab(plugs=[(1, "web1"), (2, "web2")])
     before = lab.compiler.flows
@@ -72,7 +72,7 @@ def test_deleted_and_declared_again(thing: object) -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_all_deleted_and_declared_again(order: int) -> None:
+def test_tuplenet_21_all_deleted_and_declared_again(order: int) -> None:
     """tuplenet-21, in both orders."""
     lab = Lab()
     before = lab.compiler.flows
