@@ -53,7 +53,7 @@ def check(
         raise CheckFailed(f"{len(failed)} checks failed: {', '.join(failed)}", where=result.lab)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings={"allow_extra_args": True, "allow_interspersed_args": False})
 def exec(
     context: typer.Context,
     lab: Annotated[str, typer.Argument(help="The lab's name.")],

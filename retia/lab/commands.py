@@ -180,7 +180,8 @@ def down(name: str) -> None:
 
 
 def labs() -> list[Row]:
-    """All that are up or left over."""
+    """All that are up or left over. Raises NotAllowed."""
+    netns.check_right()
     names = {path.name for path in BASE.iterdir()} if BASE.is_dir() else set()
     if NAMESPACES.is_dir():
         spaces = (path.name for path in NAMESPACES.iterdir())

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from retia.lab.names import MARK, NAMESPACES, SEARCH, Place
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 QUIET = 3
 """Looks in a row that must find nothing: a child may just be between its fork and its namespace."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from retia.errors import Conflict, NotFound
+from retia.errors import Conflict, InvalidDocument, NotFound
 from retia.lab import commands
 from retia.lab.names import MARK, Place
 
@@ -73,7 +74,7 @@ def wait_for(ready) -> None:
 
 
 def test_up_stays_until_down(tmp_path: Path) -> None:
-    name = f"stays-{tmp_path.name[-8:].strip('-_').lower().replace('_', '-')}"
+    name = f"stays-{os.getpid()}"
     file = tmp_path / "stays.yaml"
     file.write_text(LAB.format(name=name, wait=0))
     lab = commands.up(file)
@@ -96,7 +97,7 @@ def test_up_stays_until_down(tmp_path: Path) -> None:
 
 
 def test_what_a_dead_lab_and_guardian_left_is_taken_away_by_down(tmp_path: Path) -> None:
-    name = f"dead-{tmp_path.name[-8:].strip('-_').lower().replace('_', '-')}"
+    name = f"dead-{os.getpid()}"
     file = tmp_path / "dead.yaml"
     file.write_text(LAB.format(name=name, wait=0))
     commands.up(file)
@@ -107,9 +108,9 @@ def test_what_a_dead_lab_and_guardian_left_is_taken_away_by_down(tmp_path: Path)
 
 
 def test_a_lab_that_cannot_come_up_leaves_nothing(tmp_path: Path) -> None:
+    name = f"wrong{os.getpid()}"
     file = tmp_path / "wrong.yaml"
-    file.write_text("lab: wrong\nhosts: [hv1]\nnetwork: {routers: {r: {ports: {p: {switch: nowhere}}}}}\n")
-    before = {row.name for row in commands.labs()}
-    with pytest.raises(Exception, match="nowhere"):
+    file.write_text(f"lab: {name}\nhosts: [hv1]\nnetwork: {{routers: {{r: {{ports: {{p: {{switch: nowhere}}}}}}}}}}\n")
+    with pytest.raises(InvalidDocument, match="nowhere"):
         commands.check(file)
-    assert not {name for name in {row.name for row in commands.labs()} - before if name.startswith("wrong")}
+    assert not [row.name for row in commands.labs() if row.name.startswith(name)]
