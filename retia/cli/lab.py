@@ -66,10 +66,11 @@ def exec(
 @app.command()
 def down(
     labs: Annotated[list[str] | None, typer.Argument(help="Their names.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that `list` shows.")] = False,
+    left_over: Annotated[bool, typer.Option(help="Also what `list` shows as left over; never a lab in use.")] = False,
 ) -> None:
     """Take labs away, whatever is left of them."""
-    for name in [row.name for row in commands.labs()] if everything else labs or []:
+    dead = [row.name for row in commands.labs() if row.state == commands.LEFT_OVER] if left_over else []
+    for name in dict.fromkeys([*(labs or []), *dead]):
         commands.down(name)
         print(f"{name} is gone")
 

@@ -28,6 +28,7 @@ from retia.lab.remove import remove
 from retia.lab.runner import Report, Result
 
 T = TypeVar("T")
+LEFT_OVER = "left over"
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -193,9 +194,9 @@ def _row(place: Place) -> Row:
     try:
         saved = _load(place)
     except (NotFound, Conflict, InvalidInput):
-        return Row(place.name, "left over", 0, 0, "")
+        return Row(place.name, LEFT_OVER, 0, 0, "")
     alive = Path(f"/proc/{saved.owner}").exists()
-    state = "up" if saved.up else "being checked" if alive else "left over"
+    state = "up" if saved.up else "being checked" if alive else LEFT_OVER
     return Row(place.name, state, len(saved.hosts), len(saved.guests), saved.file)
 
 

@@ -167,7 +167,9 @@ class Lab:
             "guests": guests,
             "up": self.up,
         }
-        self.place.file.write_text(json.dumps(data | {"hosts": list(self.hosts)}), encoding="utf-8")
+        new = self.place.file.with_suffix(".new")
+        new.write_text(json.dumps(data | {"hosts": list(self.hosts)}), encoding="utf-8")
+        new.replace(self.place.file)
 
     async def find_again(self, saved: Mapping[str, Mapping[str, str]]) -> None:
         """Take up a lab another process left up; `saved` is its guests."""
