@@ -92,6 +92,7 @@ def test_a_clash_is_named_while_it_lasts(clash: str) -> None:
     lab.put(*things)
     assert [(one.about, one.what) for one in lab.compiler.troubles] == [(about, what)]
     assert all(one.where and one.advice for one in lab.compiler.troubles)
+    assert not lab.compiler.conflicts
     if about.startswith("displaced") and not about.endswith("host-me"):
         assert not [row for row in lab.compiler.program.rows(FlowRow) if row.origin == about.rpartition("-")[2]]
     for key in [key for key in lab.things if key not in before]:
