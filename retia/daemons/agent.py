@@ -10,7 +10,6 @@ Every task has a name and one parent. A bug ends the process; the world being aw
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from pathlib import Path
 
@@ -109,6 +108,5 @@ def _on_signals(tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
             task.cancel()
 
-    with contextlib.suppress(NotImplementedError):
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)

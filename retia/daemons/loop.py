@@ -64,8 +64,8 @@ class Loop:
 
     def _compile(self, deltas: list[Delta], interfaces: list[InterfaceChange]) -> FlowDelta:
         records = [change for delta in deltas for change in delta.changes]
-        guests = [change for change in interfaces if (change.new or change.old).name != TUNNEL_PORT]  # type: ignore[union-attr]
-        tunnels = [change.new for change in interfaces if (change.new or change.old).name == TUNNEL_PORT]  # type: ignore[union-attr]
+        guests = [change for change in interfaces if change.name != TUNNEL_PORT]
+        tunnels = [change.new for change in interfaces if change.name == TUNNEL_PORT]
         tunnel_port = (tunnels[-1].ofport if tunnels[-1] else 0) if tunnels else None
         return self._compiler.change(records, guests, tunnel_port)
 

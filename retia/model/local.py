@@ -21,3 +21,8 @@ class InterfaceChange(NamedTuple):
 
     old: Interface | None
     new: Interface | None
+
+    @property
+    def name(self) -> str:
+        one = self.new or self.old
+        return one.name if one else ""

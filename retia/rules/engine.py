@@ -289,14 +289,12 @@ def _prepare(clauses: Sequence[Clause]) -> Iterable[Clause]:
         body: list[Any] = []
         seen: dict[str, int] = {}
         for item in clause.body:
-            prepared = item
-            if isinstance(item, Atom):
-                if item.negated and any(map(is_any, item.args)):
-                    prepared = _projection(item, helpers)
-                seen[prepared.relation] = seen.get(prepared.relation, 0) + 1  # type: ignore[union-attr]
-                if seen[prepared.relation] > 2:  # type: ignore[union-attr]
-                    prepared = _copy(prepared, seen[prepared.relation], helpers)  # type: ignore[arg-type, union-attr]
-            body.append(prepared)
+            if not isinstance(item, Atom):
+                body.append(item)
+                continue
+            atom = _projection(item, helpers) if item.negated and any(map(is_any, item.args)) else item
+            count = seen[atom.relation] = seen.get(atom.relation, 0) + 1
+            body.append(_copy(atom, count, helpers) if count > 2 else atom)
         yield Clause(clause.head, clause.args, tuple(body), clause.name, clause.doc, clause.where)
     yield from helpers.values()
 

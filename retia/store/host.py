@@ -12,7 +12,7 @@ import random
 from retia.errors import Conflict, Retry
 from retia.log import logger
 from retia.model.state import Alive, Applied, Binding, HostProblem, HostState
-from retia.store.contract import INDEX, Record, StaleWrite, Store, Transaction
+from retia.store.contract import INDEX, Lease, Record, StaleWrite, Store, Transaction
 from retia.store.records import STATES, decode, encode, key_of
 from retia.values import Ip
 
@@ -79,17 +79,17 @@ class HostAgent:
                 try:
                     await lease.keep()
                 except asyncio.CancelledError:
-                    await self._let_go(lease.revoke())
+                    await self._let_go(lease)
                     raise
             except Retry as error:
                 log.warning("lease lost", error=error.what)
                 await asyncio.sleep(0.2)
 
-    async def _let_go(self, revoking: object) -> None:
+    async def _let_go(self, lease: Lease) -> None:
         """On a clean stop others need not wait for the lease to run out; if the store is away, they do."""
         try:
             async with asyncio.timeout(1.0):
-                await revoking  # type: ignore[misc]
+                await lease.revoke()
         except (Retry, TimeoutError):
             pass
 

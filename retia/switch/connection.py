@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
-from retia.errors import NotAllowed, SwitchAway, SwitchRefused, Unsupported
+from retia.errors import SwitchAway, SwitchRefused, Unsupported
 from retia.flows.flow import Flow
 from retia.flows.wire import ANY, Observed, decode_descriptions, encode_match
+from retia.switch.socket import open_socket
 
 VERSION = 6
 HEADER = struct.Struct("!BBHI")
@@ -239,15 +240,7 @@ class Connection:
 
 async def connect(socket: Path) -> Connection:
     """Raises SwitchAway, NotAllowed or Unsupported, each with what to do."""
-    where = str(socket)
-    try:
-        reader, writer = await asyncio.open_unix_connection(where)
-    except PermissionError:
-        raise NotAllowed("may not be opened by this user", where=where, advice="run as root") from None
-    except OSError as error:
-        advice = "start ovs-vswitchd (on Debian: systemctl start openvswitch-switch), or name its --ovs-run-dir"
-        raise SwitchAway(f"Open vSwitch does not answer: {error.strerror}", where=where, advice=advice) from None
-    connection = Connection(reader, writer, where)
+    connection = Connection(*await open_socket(socket, "Open vSwitch", "ovs-vswitchd"), str(socket))
     try:
         await connection.greet()
     except BaseException:

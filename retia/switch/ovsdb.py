@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from retia.errors import NotAllowed, SwitchAway, SwitchRefused
+from retia.errors import SwitchAway, SwitchRefused
+from retia.switch.socket import open_socket
 
 DATABASE = "Open_vSwitch"
 TIMEOUT = 10.0
@@ -150,16 +151,7 @@ class Database:
 
 async def connect(socket: Path) -> Database:
     """Raises SwitchAway or NotAllowed, with what to do."""
-    where = str(socket)
-    try:
-        reader, writer = await asyncio.open_unix_connection(where)
-    except PermissionError:
-        raise NotAllowed("may not be opened by this user", where=where, advice="run as root") from None
-    except OSError as error:
-        advice = "start ovsdb-server (on Debian: systemctl start openvswitch-switch), or name its --ovs-run-dir"
-        what = f"Open vSwitch's database does not answer: {error.strerror}"
-        raise SwitchAway(what, where=where, advice=advice) from None
-    return Database(reader, writer, where)
+    return Database(*await open_socket(socket, "Open vSwitch's database", "ovsdb-server"), str(socket))
 
 
 def many(value: Any) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from retia.model.kinds import Switch
 from retia.store.contract import Store, Transaction
@@ -26,6 +27,11 @@ class Reader:
     async def next(self) -> Delta:
         async with asyncio.timeout(5):
             return await self.deltas.get()
+
+    async def until(self, ready: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not ready():
+                await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
         self.task.cancel()
@@ -88,13 +94,12 @@ async def test_a_malformed_record_is_set_aside_and_the_last_good_one_kept(store:
         for bad in (b"{", b'{"id": "a"}', b'{"id": "b", "name": "b"}', b'{"id":"a","name":"a","mtu":"big"}'):
             await store.commit(Transaction(puts={key_of(good): bad}))
         await put(store, switch("b"))
-        while ("switch", "b") not in reader.sync.view:
-            await reader.next()
+        await reader.until(lambda: ("switch", "b") in reader.sync.view)
         assert reader.sync.view["switch", "a"] == good
         assert list(reader.sync.problems) == [key_of(good)] and "mtu" in reader.sync.problems[key_of(good)].what
         await put(store, switch("a", mtu=1000))
-        await reader.next()
-        assert not reader.sync.problems and reader.sync.view["switch", "a"].mtu == 1000
+        await reader.until(lambda: reader.sync.view["switch", "a"].mtu == 1000)
+        assert not reader.sync.problems
 
 
 async def test_tuplenet_d7_after_a_compaction_only_the_difference_comes(store: Store) -> None:
