@@ -130,6 +130,13 @@ class Link(Relation):
     switch: str = COL
 
 
+class Seat(Relation):
+    "A switch that has a working port plugged in here. Outside the recursion: a second guest of it costs nothing there."
+
+    switch: str = COL
+    host: str = COL
+
+
 class Reach(Relation):
     "A switch that a port of this host can reach."
 
@@ -269,9 +276,15 @@ def located_there(p: str, h: str, k: int) -> Rule:
 
 
 @rule
-def reach_plugged(p: str, h: str, s: str) -> Rule:
-    "A switch is reached when a port of it is plugged in here, even while another host holds it (a move)."
-    return Reach(s, h) <= [Plugged(p, h), Working(p, s), ~HostDown(h)]
+def seat(p: str, h: str, s: str) -> Rule:
+    "A switch has a seat here when a port of it is plugged in, even while another host holds it (a move)."
+    return Seat(s, h) <= [Plugged(p, h), Working(p, s), ~HostDown(h)]
+
+
+@rule
+def reach_seat(h: str, s: str) -> Rule:
+    "A switch with a seat here is reached."
+    return Reach(s, h) <= [Seat(s, h)]
 
 
 @rule
@@ -309,7 +322,8 @@ RULES = [
     here,
     located_here,
     located_there,
-    reach_plugged,
+    seat,
+    reach_seat,
     through,
     reach_routed,
     peer,

@@ -115,6 +115,12 @@ def test_a_clash_in_a_switch_out_of_reach_is_not_told() -> None:
     assert not lab.abouts()
 
 
+def test_a_clash_in_a_switch_that_is_only_reached_is_told() -> None:
+    lab = Lab()
+    lab.put(port("x", "db", 14, mac=mac(13)))
+    assert lab.abouts() == ["displaced-port-x"]
+
+
 def test_a_host_that_is_not_registered() -> None:
     lab = Lab([thing for thing in THINGS if isinstance(thing, Object)])
     assert lab.abouts() == ["unregistered-me"]
