@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from retia.flows.actions import Goto, Load, Move
@@ -30,11 +32,13 @@ FLOWS = [
 
 
 @pytest.fixture(scope="module")
-def switch(ovs: OvsServer) -> Switch:
+def switch(ovs: OvsServer) -> Iterator[Switch]:
     made = Switch(ovs, FLOWS)
+    name = f"{made.bridge}-geneve"  # a worker may come back to this module: then the fixture is made once more
     settings = ["type=geneve", f"ofport_request={GENEVE}", "options:remote_ip=flow", "options:key=flow"]
-    ovs.vsctl("add-port", made.bridge, "geneve", "--", "set", "interface", "geneve", *settings)
-    return made
+    ovs.vsctl("add-port", made.bridge, name, "--", "set", "interface", name, *settings)
+    yield made
+    ovs.vsctl("del-port", name)
 
 
 @pytest.mark.parametrize(
