@@ -71,6 +71,18 @@ class Connected(Relation):
     port: str = COL
 
 
+class Exit(Relation):
+    "Where a static route leaves its router: by the longest connected prefix that its next hop is in."
+
+    route: str = COL
+    router: str = COL
+    prefix: Ip = COL
+    length: int = COL
+    metric: int = COL
+    next_hop: Ip = COL
+    nearest: tuple[int, str] = COL
+
+
 class ActiveRoute(Relation):
     "A static route whose next hop is in a connected prefix, and the port it leaves by."
 
@@ -116,6 +128,17 @@ def network(address: Ip, length: int) -> Ip:
 @fn
 def within(address: Ip, prefix: Ip, length: int) -> bool:
     return address >> (32 - length) == prefix >> (32 - length)
+
+
+@fn
+def nearness(length: int, port: str) -> tuple[int, str]:
+    """The least is the longest prefix; among equals, which only another program can write, the lowest port id."""
+    return (-length, port)
+
+
+@fn
+def port_of(nearest: tuple[int, str]) -> str:
+    return nearest[1]
 
 
 @fn
@@ -266,14 +289,20 @@ def route_connected(r: str, e: int, x: str, a: Ip, n: int, k: int, m: Mac, s: st
 
 
 @rule
-def active_route(i: str, r: str, p: Ip, n: int, k: int, g: Ip, x: str, a: Ip, c: int) -> Rule:
+def route_exit(i: str, r: str, p: Ip, n: int, k: int, g: Ip, x: str, a: Ip, c: int) -> Rule:
     "A static route works when its next hop is in a connected prefix of its router, and not the router itself."
-    return ActiveRoute(i, r, p, n, k, g, x) <= [
+    return Exit(i, r, p, n, k, g, lowest(nearness(c, x))) <= [
         RouteFact(i, r, p, n, g, k),
         Connected(r, a, c, x),
         within(g, a, c),
         ~Own(router=r, address=g),
     ]
+
+
+@rule
+def active_route(i: str, r: str, p: Ip, n: int, k: int, g: Ip, w: tuple[int, str]) -> Rule:
+    "It leaves by the port of the longest such prefix."
+    return ActiveRoute(i, r, p, n, k, g, port_of(w)) <= [Exit(i, r, p, n, k, g, w)]
 
 
 @rule
@@ -362,6 +391,7 @@ RULES = [
     route_never,
     connected,
     route_connected,
+    route_exit,
     active_route,
     best_metric,
     best_hop,
