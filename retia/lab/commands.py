@@ -38,7 +38,7 @@ class Saved(msgspec.Struct, frozen=True):
     mark: str
     owner: int
     guests: dict[str, dict[str, Any]]
-    hosts: list[str]
+    hosts: dict[str, str]
     up: bool = False
 
 
@@ -91,7 +91,7 @@ def check_again(name: str, report: Report = silent) -> Result:
         begin = time.monotonic()
         lab = Lab(file, Place(name), saved.mark)
         try:
-            await lab.find_again(saved.guests)
+            await lab.find_again(saved.guests, saved.hosts)
             return await _checked(lab, begin, report)
         finally:
             await lab.close()

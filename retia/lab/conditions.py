@@ -30,7 +30,7 @@ from retia.store.contract import DATA, INDEX
 from retia.store.records import OBJECTS
 
 if TYPE_CHECKING:
-    from retia.lab.hosts import Host
+    from retia.lab.hosts import Host, Outage
     from retia.lab.lab import Lab
 
 FLIGHT = 0.1
@@ -211,7 +211,9 @@ class StoreWord:
 
 @dataclass(frozen=True)
 class Pinging:
-    """The lab pings all the while, every so many seconds, and counts what is lost."""
+    """The lab pings all the while, every so many seconds, and counts what is lost.
+
+    With `excuse`, what is lost while an ovs-vswitchd was away, and up to so many seconds after, is counted apart."""
 
     from_: GuestName
     to: Target
@@ -219,6 +221,7 @@ class Pinging:
     lost_at_most: int = 0
     before: float = 0.5
     after: float = 1.0
+    excuse: float = -1.0
 
     @asynccontextmanager
     async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
@@ -235,17 +238,25 @@ class Pinging:
                 done.set()
                 await sending
             await pinger.settle(len(pinger.sent), 1.0)
-            self._judge(pinger, notes)
+            outages = [outage for host in lab.hosts.values() for outage in host.outages]
+            self._judge(pinger, outages if self.excuse >= 0 else [], notes)
 
-    def _judge(self, pinger: Pinger, notes: list[str]) -> None:
-        sent, lost = len(pinger.sent), pinger.lost
+    def _judge(self, pinger: Pinger, outages: list[Outage], notes: list[str]) -> None:
         missing = [number for number in pinger.sent if number not in pinger.replies]
+        excused = {number for number in missing if any(self._excuses(each, pinger.sent[number]) for each in outages)}
+        sent, lost = len(pinger.sent), len(missing) - len(excused)
         if lost > self.lost_at_most:
-            what = f"{lost} of {sent} pings were lost, at most {self.lost_at_most} may be: numbers {missing[:20]}"
+            first = pinger.sent[1]
+            when = ", ".join(f"{pinger.sent[number] - first:.2f}" for number in missing if number not in excused)
+            what = f"{lost} of {sent} pings were lost, at most {self.lost_at_most} may be: seconds {when[:200]}"
             raise CheckFailed(what)
         if sent in missing:
             raise CheckFailed(f"the last of {sent} pings was lost, so it may not be over")
-        notes.append(f"{sent} pings meanwhile, {lost} lost")
+        apart = f", and {len(excused)} while Open vSwitch was away" if excused else ""
+        notes.append(f"{sent} pings meanwhile, {lost} lost{apart}")
+
+    def _excuses(self, outage: Outage, moment: float) -> bool:
+        return outage.begin - FLIGHT <= moment <= outage.end + self.excuse
 
 
 CONDITIONS: dict[str, type] = {

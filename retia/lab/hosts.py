@@ -12,8 +12,10 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +25,24 @@ from retia.lab import netns
 from retia.lab.names import INTEGRATION, PHYSICAL, Place
 from retia.lab.process import Done, environment, execute, spawn, tail
 from retia.lab.wire import until
+from retia.model.local import TUNNEL_PORT
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PATIENCE = 15.0
 OPENFLOW = ("-O", "OpenFlow15")
+
+
+DATABASE, VSWITCHD, AGENT = "ovsdb-server", "ovs-vswitchd", "agent"
+"""The processes of a host, by the names that `stop` and `pid` take."""
+
+
+@dataclass
+class Outage:
+    """A time in which a host carried nothing, by `time.monotonic()`: its ovs-vswitchd was away."""
+
+    host: str
+    begin: float
+    end: float = float("inf")
 
 
 @dataclass
@@ -38,6 +54,7 @@ class Host:
     place: Place
     mark: str
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    outages: list[Outage] = field(default_factory=list)
 
     @property
     def dir(self) -> Path:
@@ -77,21 +94,52 @@ class Host:
 
     async def start_switch(self, empty: Path) -> None:
         """`empty` is a database with nothing but its schema. Returns with both bridges up."""
-        database, socket = self.dir / "conf.db", self.dir / "db.sock"
         self.dir.mkdir(exist_ok=True)
-        shutil.copy(empty, database)
-        self.spawn("ovsdb-server", "ovsdb-server", str(database), f"--remote=punix:{socket}", "--pidfile", "--log-file",
-                   "-vconsole:off")  # fmt: skip
-        if not await until(socket.exists, PATIENCE):
-            raise self._did_not_start("ovsdb-server")
-        self.spawn("ovs-vswitchd", "ovs-vswitchd", f"unix:{socket}", "--disable-system", "--pidfile", "--log-file",
-                   "-vconsole:off")  # fmt: skip
+        shutil.copy(empty, self.dir / "conf.db")
+        await self.start_database()
+        self._spawn_vswitchd()
         await self._make_bridges()
-        await netns.batch(
-            [f"addr add {self.address}/16 dev {PHYSICAL}", f"link set dev {PHYSICAL} up"],
-            self.environment(),
-            self.namespace,
-        )
+        await self._take_address()
+
+    async def start_database(self) -> None:
+        """Returns when it can be reached."""
+        self._database.unlink(missing_ok=True)
+        self.spawn(DATABASE, "ovsdb-server", str(self.dir / "conf.db"), f"--remote=punix:{self._database}",
+                   "--pidfile", "--log-file", "-vconsole:off")  # fmt: skip
+        if not await until(self._database.exists, PATIENCE):
+            raise self._did_not_start(DATABASE)
+
+    def _spawn_vswitchd(self) -> None:
+        self.spawn(VSWITCHD, "ovs-vswitchd", f"unix:{self._database}", "--disable-system", "--pidfile",
+                   "--log-file", "-vconsole:off")  # fmt: skip
+
+    async def start_vswitchd(self) -> float:
+        """Start it again, with the bridges its database has. Returns the seconds until OpenFlow answered."""
+        begin = time.monotonic()
+        self._management.unlink(missing_ok=True)
+        self._spawn_vswitchd()
+        if not await until(self._management.exists, PATIENCE):
+            raise self._did_not_start(VSWITCHD)
+        back = time.monotonic()
+        for outage in self.outages:
+            outage.end = min(outage.end, back)
+        await self._take_address()
+        return back - begin
+
+    @property
+    def _database(self) -> Path:
+        return self.dir / "db.sock"
+
+    @property
+    def _management(self) -> Path:
+        return self.dir / f"{INTEGRATION}.mgmt"
+
+    async def _take_address(self) -> None:
+        """As the host's own network configuration does: the userspace datapath makes the bridge's device anew."""
+        if not await until(lambda: netns.within(self.namespace, _physical_exists), PATIENCE):
+            raise self._did_not_start(VSWITCHD)
+        lines = [f"addr flush dev {PHYSICAL}", f"addr add {self.address}/16 dev {PHYSICAL}"]
+        await netns.batch([*lines, f"link set dev {PHYSICAL} up"], self.environment(), self.namespace)
 
     def _did_not_start(self, name: str) -> Fatal:
         log = self.dir / f"{name}.out"
@@ -108,8 +156,8 @@ class Host:
         try:
             await self.tool("ovs-vsctl", f"--timeout={PATIENCE:g}", "init", *threads, *physical, *inner)
         except Fatal:
-            if self.children["ovs-vswitchd"].poll() is not None:
-                raise self._did_not_start("ovs-vswitchd") from None
+            if self.children[VSWITCHD].poll() is not None:
+                raise self._did_not_start(VSWITCHD) from None
             raise
 
     async def plug(self, link: str, iface_id: str) -> None:
@@ -128,6 +176,26 @@ class Host:
         out = await self.tool("ovs-ofctl", *OPENFLOW, "--no-stats", "dump-flows", INTEGRATION)
         return sorted(line.strip() for line in out.splitlines() if "actions=" in line)
 
+    async def remove_flows(self, match: str) -> None:
+        """By hand, as an operator would. `match` is Open vSwitch's: `table=3,metadata=1`; "" for all."""
+        await self.tool("ovs-ofctl", *OPENFLOW, "del-flows", INTEGRATION, match)
+
+    async def add_flow(self, flow: str) -> None:
+        await self.tool("ovs-ofctl", *OPENFLOW, "add-flow", INTEGRATION, flow)
+
+    async def remove_tunnel(self) -> None:
+        await self.tool("ovs-vsctl", "--timeout=20", "del-port", TUNNEL_PORT)
+
+    async def remove_bridge(self) -> None:
+        """With all its ports: whoever plugged the guests in has to do so again."""
+        await self.tool("ovs-vsctl", "--timeout=20", "del-br", INTEGRATION)
+
+    async def has_bridge(self) -> bool:
+        """Whether it is there, with the tunnel port, and Open vSwitch has made both."""
+        done = await execute(["ovs-vsctl", "--timeout=20", "get", "Interface", TUNNEL_PORT, "ofport"],
+                             self.environment(), check=False)  # fmt: skip
+        return done.code == 0 and done.out.strip().isdigit() and self._management.exists()
+
     async def counts(self, table: int, field_: str) -> dict[int, int]:
         """Packets counted by the flows of a table, by the value they match in a field. Exact: caches are read first."""
         await self.tool("ovs-appctl", "revalidator/wait")
@@ -142,7 +210,17 @@ class Host:
         program = [sys.executable, "-m", "retia", "--etcd", self.place.endpoint, "--host", self.name]
         options = ["--tunnel-address", self.address, "--bridge", INTEGRATION, "--datapath", "netdev"]
         command = [*program, "--run-dir", str(self.dir), "agent", *options, "--ovs-run-dir", str(self.dir)]
-        self.spawn("agent", *command, log="agent.log")
+        self.spawn(AGENT, *command, log="agent.log")
+
+    async def boot(self, address: str) -> None:
+        """The machine is cut off and comes up again, at `address`: nothing of it was told to end."""
+        for name in (AGENT, VSWITCHD, DATABASE):
+            if self.pid(name):
+                await self.stop(name, signal.SIGKILL)
+        self.address = address
+        await self.start_database()
+        await self.start_vswitchd()
+        self.start_agent()
 
     async def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
         """End a process of this host by its pid, and wait for its end. Raises Fatal after a while."""
@@ -151,6 +229,8 @@ class Host:
             raise Fatal(f"{name} does not run", where=self.name)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, how)
+        if name == VSWITCHD:
+            self.outages.append(Outage(self.name, time.monotonic()))
         child = self.children.pop(name, None)
         if not await until(lambda: _has_ended(pid, child), PATIENCE):
             raise Fatal(f"{name} does not end", where=self.name, advice=f"look into {self.log}")
@@ -162,6 +242,10 @@ class Host:
             if not _has_ended(pid, self.children.get(name)) and f"={self.mark}".encode() in _environment_of(pid):
                 return pid
         return None
+
+
+def _physical_exists() -> bool:
+    return any(name == PHYSICAL for _, name in socket.if_nameindex())
 
 
 def _environment_of(pid: int) -> bytes:

@@ -168,11 +168,14 @@ class Lab:
             "up": self.up,
         }
         new = self.place.file.with_suffix(".new")
-        new.write_text(json.dumps(data | {"hosts": list(self.hosts)}), encoding="utf-8")
+        addresses = {host.name: host.address for host in self.hosts.values()}
+        new.write_text(json.dumps(data | {"hosts": addresses}), encoding="utf-8")
         new.replace(self.place.file)
 
-    async def find_again(self, saved: Mapping[str, Mapping[str, str]]) -> None:
-        """Take up a lab another process left up; `saved` is its guests."""
+    async def find_again(self, saved: Mapping[str, Mapping[str, str]], addresses: Mapping[str, str]) -> None:
+        """Take up a lab another process left up; `saved` is its guests, `addresses` its hosts'."""
+        for name in self.hosts.keys() & addresses.keys():
+            self.hosts[name].address = addresses[name]
         for name, state in saved.items():
             if name in self.guests:
                 guest = self.guests[name]

@@ -7,6 +7,7 @@ from typing import Any
 
 from retia.errors import InvalidInput
 from retia.model.names import did_you_mean, parse_path
+from retia.pipeline.stages import STAGES
 from retia.values import Cidr, Ip, Mac
 
 ALL = "all"
@@ -23,6 +24,10 @@ class GuestName(str):
 
 class NodeName(str):
     """A host or guest of this lab."""
+
+
+class StageName(str):
+    """A stage of the pipeline."""
 
 
 class Guests(str):
@@ -62,6 +67,7 @@ def parsers(hosts: Sequence[str], guests: Sequence[str]) -> dict[type, Callable[
         HostName: one_of(HostName, "host", hosts),
         GuestName: one_of(GuestName, "guest", guests),
         NodeName: one_of(NodeName, "host or guest", [*hosts, *guests]),
+        StageName: one_of(StageName, "stage", list(STAGES)),
         Guests: one_of(Guests, "guest", [ALL, *guests]),
         Target: target,
         MacTarget: mac_target,

@@ -33,6 +33,21 @@ FALSE = """
   - {id: run-exit, run: {in: a, command: 'true', exit: 1}}
   - {id: run-prints, run: {in: a, command: echo hello, prints: bye}}
   - {id: no-such-object, withdraw: port web/nobody}
+  - {id: flows-not-mended, remove-flows: {host: hv1, mended: 0}}
+  - {id: flow-not-gone, add-flow: {host: hv1, stage: LOOKUP, flow: 'priority=7,actions=drop', mended: 0}}
+  - {id: tunnel-not-back, do: [{stop-agent: hv2}, {remove-tunnel: {host: hv2, mended: 0.2}}]}
+  - {id: switch-runs, start-switch: hv1}
+  - {id: database-runs, start-database: hv1}
+  - {id: database-off, do: [{stop-database: hv1}, {stop-database: hv1}]}
+  - {id: database-on, do: [{start-database: hv1}, {wait: 0.5}, {run: {in: hv1, command: 'false'}}]}
+  - id: pinging-unexcused
+    do: [{stop-switch: {host: hv1, how: kill}}, {wait: 0.3}, {start-switch: hv1}]
+    pinging: {from: a, to: b, every: 0.05, lost-at-most: 2}
+  - id: pinging-long-unexcused
+    do: [{unplug: b}, {wait: 0.3}, {plug: b}]
+    pinging: {from: a, to: b, every: 0.05, excuse: 0}
+  - {id: bridge-not-back, remove-bridge: {host: hv2, mended: 0.2}}
+  - {id: no-agent-after-boot, do: [{boot: hv2}, {start-agent: hv2}]}
   - {id: flows-gone, withdraw: port web/b, flows: same}
 """
 LAB = f"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from retia.errors import InvalidInput
 from retia.lab.failure import CheckFailed
@@ -79,30 +79,28 @@ class IfaceId:
 
 
 @dataclass(frozen=True)
-class OfHost:
+class AtHost:
+    """A step that may be written as no more than the host's name."""
+
     host: HostName
-    how: Literal["stop", "kill"] = "stop"
 
     @classmethod
-    def read(cls, reader: Reader, spot: Spot) -> OfHost:
-        if spot.text is not None:
-            return cls(reader.value(HostName, spot))
-        values = {name: under for name, under in reader.entries(spot, "this")}
-        for name in values.keys() - {"host", "how"}:
-            reader.note(values[name], f"there is no {name!r} here", "it takes `host` and `how`")
-        if "host" not in values:
-            raise reader.wrong(spot, "host is missing", "write `host: NAME`")
-        how: Literal["stop", "kill"] = "stop"
-        if "how" in values:
-            how = reader.value(Literal["stop", "kill"], values["how"])
-        return cls(reader.value(HostName, values["host"]), how)
+    def read(cls, reader: Reader, spot: Spot) -> Self:
+        return reader.record(cls, spot) if spot.text is None else cls(reader.value(HostName, spot))
+
+
+@dataclass(frozen=True)
+class EndProcess(AtHost):
+    """End a process of a host, politely or (`how: kill`) at once."""
+
+    how: Literal["stop", "kill"] = "stop"
 
     @property
     def signal(self) -> signal.Signals:
         return signal.SIGKILL if self.how == "kill" else signal.SIGTERM
 
 
-class StopAgent(OfHost):
+class StopAgent(EndProcess):
     """End a host's agent, politely or (`how: kill`) at once."""
 
     async def run(self, lab: Lab) -> str:
@@ -110,7 +108,7 @@ class StopAgent(OfHost):
         return f"the agent of {self.host} has ended"
 
 
-class StartAgent(OfHost):
+class StartAgent(AtHost):
     """Start it again; then until it lives and its switch has everything."""
 
     async def run(self, lab: Lab) -> str:

@@ -98,7 +98,7 @@ def test_wrong_heads(text: str, wanted: list[str]) -> None:
         ("{withdraw: prt web/a}", "'prt web/a' is no kind and name\n  did you mean"),
         ("{apply: {}}", "network is missing"),
         ("{do: [{plug: c}]}", "checks.0.do.0.plug: there is no guest 'c'"),
-        ("{stop-agent: {host: hv1, when: now}}", "there is no 'when' here"),
+        ("{stop-agent: {host: hv1, when: now}}", "has no 'when'"),
         ("{id: x, id: y, wait: 1}", "'id' is written twice"),
     ],
 )
