@@ -75,8 +75,10 @@ class Compiler:
         return FlowDelta(puts, drops, bool(change.raw(Peer)), bool(change.raw(Claim)), bool(change.raw(Trouble)))
 
     def warm(self) -> None:
-        """After the first load: build every index now, so that no change pays for it."""
+        """After the first load: build every index now, and leave what is loaded out of every later look for garbage,
+        so that no change pays for either."""
         self.program.warm()
+        gc.freeze()
 
     @property
     def flows(self) -> dict[FlowKey, Flow]:

@@ -1,11 +1,12 @@
 """Bundles done right: a change of flows happens whole, and a flow the switch refuses is named and left out.
 
-    OPEN ─► ADD ... ─► BARRIER ─► read the errors ─┬─ none ─► COMMIT
-                                                   └─ some ─► DISCARD, and again without the bad ones
+    OPEN ─► ADD ... ─► COMMIT ─► read the errors ─┬─ of ADDs: these flows are left out, the rest is in
+                                                  └─ of the commit: nothing is in; again without the bad ones
 
-A message refused at ADD would not fail the commit: Open vSwitch installs the rest. So errors are read before it.
-An error found at commit installs nothing. At most `SIZE` messages go into one bundle, since the switch's main
-thread forwards no packet of the slow path meanwhile. Source: OpenFlow 1.5.1 section 6.9.
+All of it is written at once, so that a change costs one round trip: Open vSwitch leaves out a message it refuses at
+ADD and installs the rest, which is what is wanted. An error found at commit installs nothing. At most `SIZE`
+messages go into one bundle, since the switch's main thread forwards no packet of the slow path meanwhile.
+Source: OpenFlow 1.5.1 section 6.9, and the contract tests of Open vSwitch.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from retia.switch.connection import HEADER, VERSION, Connection, Kind, Message, 
 
 SIZE = 5000
 _ATOMIC_ORDERED = 3
-_OPEN, _COMMIT, _DISCARD = 0, 4, 6
+_OPEN, _COMMIT = 0, 4
 
 
 class Change(NamedTuple):
@@ -75,29 +76,30 @@ class Bundler:
         return refusals
 
     async def _send_slice(self, changes: list[Change]) -> list[Refusal]:
+        """A commit that fails is tried again without what is to blame, until one installs what is left."""
         refusals: list[Refusal] = []
         while changes:
-            bad = await self._try(changes)
-            if not bad:
-                break
+            bad, committed = await self._try(changes)
             refusals += [refusal for _, refusal in bad]
+            if committed:
+                break
             left_out = {id(change) for change, _ in bad}
             changes = [change for change in changes if id(change) not in left_out]
         return refusals
 
-    async def _try(self, changes: list[Change]) -> list[tuple[Change, Refusal]]:
-        """Commits all of them, or answers which are bad and commits none."""
+    async def _try(self, changes: list[Change]) -> tuple[list[tuple[Change, Refusal]], bool]:
+        """Which changes are bad, and whether all the others are in (else none is, and some are bad)."""
         self._number = self._number % 0xFFFFFFFF + 1
         self._errors.clear()
-        self._control(_OPEN)
+        self._connection.send(Kind.BUNDLE_CONTROL, self._control(_OPEN))
         sent = self._add_all(changes)
-        await self._connection.drain()
-        await self._connection.barrier()
-        bad = self._named(sent)
-        if bad:
-            self._control(_DISCARD)
-            return bad
-        return await self._commit(sent)
+        try:
+            await self._connection.request(Kind.BUNDLE_CONTROL, self._control(_COMMIT))
+        except SwitchRefused as error:
+            if bad := self._named(sent):
+                return bad, False
+            raise SwitchAway(f"a bundle was not committed: {error.what}", where=self._connection.where) from None
+        return self._named(sent), True
 
     def _named(self, sent: dict[int, Change]) -> list[tuple[Change, Refusal]]:
         """What the errors that came speak of."""
@@ -119,16 +121,5 @@ class Bundler:
         self._connection.write(b"".join(frames))
         return sent
 
-    async def _commit(self, sent: dict[int, Change]) -> list[tuple[Change, Refusal]]:
-        """A commit that fails installs nothing; an error before its own names the message that is to blame."""
-        body = struct.pack("!IHH", self._number, _COMMIT, _ATOMIC_ORDERED)
-        try:
-            await self._connection.request(Kind.BUNDLE_CONTROL, body)
-        except SwitchRefused as error:
-            if bad := self._named(sent):
-                return bad
-            raise SwitchAway(f"a bundle was not committed: {error.what}", where=self._connection.where) from None
-        return []
-
-    def _control(self, step: int) -> None:
-        self._connection.send(Kind.BUNDLE_CONTROL, struct.pack("!IHH", self._number, step, _ATOMIC_ORDERED))
+    def _control(self, step: int) -> bytes:
+        return struct.pack("!IHH", self._number, step, _ATOMIC_ORDERED)

@@ -156,10 +156,6 @@ class Connection:
             raise SwitchAway("the connection to Open vSwitch is closed", where=self.where)
         self._writer.write(data)
 
-    async def drain(self) -> None:
-        with contextlib.suppress(OSError):
-            await self._writer.drain()
-
     async def request(self, kind: int, body: bytes = b"") -> list[Message]:
         """Send, and wait for all parts of the reply. Raises SwitchAway; an ERROR reply raises SwitchRefused."""
         xid, data = self.frame(kind, body)
