@@ -36,8 +36,9 @@ def apply(
 
 async def _apply(settings: Settings, document: Document, prune: bool, wait: float | None) -> dict[str, Any]:
     async with store_of(settings) as store:
-        changes, revision = await catalog.change(store, lambda view: catalog.plan(view, document, prune))
-        answers = await barrier.wait(store, wait) if wait is not None else None
+        asking = wait is not None
+        changes, revision = await catalog.change(store, lambda view: catalog.plan(view, document, prune), asking)
+        answers = await barrier.wait(store, wait, revision) if wait is not None else None
     answer = {"document": document.name, "revision": revision, **changes.data(), "lines": changes.lines()}
     answer["unchanged"] = len(changes.unchanged)
     if answers is not None:

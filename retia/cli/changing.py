@@ -24,9 +24,9 @@ def write(settings: Settings, decide: Callable[[View], Changes], wait: float | N
 
 async def _write(settings: Settings, decide: Callable[[View], Changes], wait: float | None) -> Changes:
     async with store_of(settings) as store:
-        changes, _ = await catalog.change(store, decide)
+        changes, revision = await catalog.change(store, decide, wait is not None)
         if wait is not None:
-            await barrier.wait(store, wait)
+            await barrier.wait(store, wait, revision)
         return changes
 
 

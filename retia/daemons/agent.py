@@ -46,7 +46,7 @@ async def run(settings: Settings) -> None:
     sync = Sync(store)
     compiler = Compiler(state.host)
     host = HostAgent(store, state.host, settings.lease_seconds)
-    duties = Duties(store, host, compiler, switch)
+    duties = Duties(host, compiler, switch)
     loop = Loop(compiler, switch, duties)
     duties.records = sync.problems
     questions = Questions(loop, compiler, switch, sync, duties)

@@ -7,6 +7,7 @@ what the store has, so it may be tried again at any time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Iterable, Mapping
 
@@ -14,8 +15,6 @@ from retia.compile.compiler import Compiler, FlowDelta, RecordChange
 from retia.errors import Problem, Retry
 from retia.log import logger
 from retia.model.state import Alive, Barrier, Binding, HostProblem
-from retia.store import barrier
-from retia.store.contract import Store
 from retia.store.host import HostAgent
 from retia.switch.contract import Switch
 
@@ -29,26 +28,19 @@ log = logger("duties")
 class Duties:
     """`note` is called by the loop after every batch; `run` does what is due."""
 
-    def __init__(self, store: Store, host: HostAgent, compiler: Compiler, switch: Switch) -> None:
-        self._store, self._host, self._compiler, self._switch = store, host, compiler, switch
+    def __init__(self, host: HostAgent, compiler: Compiler, switch: Switch) -> None:
+        self._host, self._compiler, self._switch = host, compiler, switch
         self._due = asyncio.Event()
         self._claims: dict[str, str] = {}
         self._held: dict[str, Binding] = {}
         self._others: dict[str, str] = {}
-        self._barriers: list[tuple[Barrier, int]] = []
+        self._asked = False
         self._ready = False
-        self._revision = 0
+        self._revision = self._told = 0
         self._seen: object = None
         self.records: Mapping[str, Problem] = {}
 
-    def note(
-        self,
-        changes: Iterable[RecordChange],
-        delta: FlowDelta,
-        barriers: Iterable[Barrier],
-        revision: int,
-        ready: bool,
-    ) -> None:
+    def note(self, changes: Iterable[RecordChange], delta: FlowDelta, revision: int, ready: bool) -> None:
         """What changed. `ready`: interfaces and records are all known, so that what is not there may be released."""
         if delta.claims:
             self._claims = self._compiler.claims
@@ -57,13 +49,13 @@ class Duties:
         self._ready, self._seen, self._revision = ready, seen, revision
         for old, new in changes:
             due |= self._note_one(old, new)
-        for one in barriers:
-            self._barriers.append((one, revision))
-            due = True
         if due:
             self._due.set()
 
     def _note_one(self, old: object, new: object) -> bool:
+        if isinstance(new, Barrier):
+            self._asked = True
+            return True
         if isinstance(old or new, Alive):
             return new is None and bool(self._others)
         binding = new or old
@@ -91,16 +83,11 @@ class Duties:
 
     async def tell_applied(self) -> None:
         """Every `TOLD_EVERY` seconds, if there is news: how far this host's switch is."""
-        told = 0
         while True:
             await asyncio.sleep(TOLD_EVERY)
-            revision = self._revision
-            if revision != told and self._ready and self._switch.connected:
-                try:
-                    await self._host.applied(revision)
-                    told = revision
-                except Retry:
-                    continue  # the store is away; `run` says so
+            if self._revision != self._told and self._ready and self._switch.connected:
+                with contextlib.suppress(Retry):  # the store is away; `run` says so
+                    await self._tell()
 
     async def _do_all(self) -> None:
         if not self._ready:
@@ -125,13 +112,21 @@ class Duties:
 
     async def _answer(self) -> None:
         """Only when the switch has everything; the loop is past the barrier's revision by then."""
-        while self._barriers and self._ready and self._switch.connected:
-            asked, revision = self._barriers[0]
-            said = tuple(str(refusal.error) for refusal in self._switch.refused.values())
-            await barrier.answer(self._store, asked, self._compiler.host, revision, said)
-            self._barriers.pop(0)
-        if self._barriers:
+        if self._asked and self._switch.connected:
+            self._asked = False
+            try:
+                await self._tell()
+            except BaseException:
+                self._asked = True
+                raise
+        elif self._asked:
             asyncio.get_running_loop().call_later(AGAIN, self._due.set)
+
+    async def _tell(self) -> None:
+        revision = self._revision
+        said = tuple(str(refusal.error) for refusal in self._switch.refused.values())
+        await self._host.applied(revision, said)
+        self._told = revision
 
     def problems(self) -> list[HostProblem]:
         """Everything this host finds wrong now."""

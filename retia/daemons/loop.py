@@ -18,7 +18,6 @@ from retia.compile.compiler import Compiler, FlowDelta
 from retia.daemons.duties import Duties
 from retia.log import logger
 from retia.model.local import TUNNEL_PORT, InterfaceChange
-from retia.model.state import Barrier
 from retia.store.sync import Delta
 from retia.switch.bundle import Refusal
 from retia.switch.contract import Connected, Disconnected, InterfacesChanged, Switch, SwitchEvent
@@ -91,5 +90,4 @@ class Loop:
 
     def _hand_over(self, deltas: list[Delta], delta: FlowDelta) -> None:
         changes = [change for one in deltas for change in one.changes]
-        barriers = [new for old, new in changes if isinstance(new, Barrier) and old is None]
-        self._duties.note(changes, delta, barriers, self.revision, self.started)
+        self._duties.note(changes, delta, self.revision, self.started)

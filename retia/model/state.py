@@ -60,32 +60,28 @@ class HostProblem(State, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Barrier(State, frozen=True, kw_only=True, omit_defaults=True):
-    """Asks every live agent to answer once its switch has everything up to this record's revision."""
+    """Asks every live agent to tell `Applied` once its switch has everything up to this record's revision.
+
+    There is one such record; a new `id` is a new question.
+    """
 
     kind: ClassVar[str] = "barrier"
 
     id: str
 
 
-class BarrierAnswer(State, frozen=True, kw_only=True, omit_defaults=True):
-    """`problems` says what of it the switch refused (empty: all of it is there)."""
-
-    kind: ClassVar[str] = "barrier-answer"
-
-    id: str
-    host: str
-    revision: int
-    problems: tuple[str, ...] = ()
-
-
 class Applied(State, frozen=True, kw_only=True, omit_defaults=True):
-    """The revision of the store that the host's switch has: told for `retia status`; nobody watches it."""
+    """The revision of the store that the host's switch has: told when asked (`Barrier`), and now and then.
+
+    `problems` says what of it the switch refused (empty: all of it is there). No agent watches it.
+    """
 
     kind: ClassVar[str] = "applied"
 
     host: str
     revision: int
+    problems: tuple[str, ...] = ()
 
 
-STATES: tuple[type[State], ...] = (HostState, Alive, Binding, HostProblem, Barrier, BarrierAnswer, Applied)
+STATES: tuple[type[State], ...] = (HostState, Alive, Binding, HostProblem, Barrier, Applied)
 BY_KIND: dict[str, type[State]] = {state.kind: state for state in STATES}

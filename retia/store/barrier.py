@@ -1,6 +1,10 @@
-"""The barrier behind `--wait`: asked in the store, answered once by every live agent whose switch has caught up.
+"""The barrier behind `--wait`: asked in the store, answered by every live agent whose switch has caught up.
 
-asker: Barrier at revision R ─► agents see it in order, after all that was written before ─► BarrierAnswer each
+    asker:  [change + Barrier] at revision R ──► agents see it in order, with or after all that was written before
+    agents: switch has everything up to R    ──► Applied(R or later), each in its own key ──► asker
+
+The question may travel in the change's own transaction (`catalog.change(..., ask=True)`): then it costs one write,
+and each host one. All askers share one record, and one answer serves them all.
 """
 
 from __future__ import annotations
@@ -9,25 +13,33 @@ import asyncio
 import uuid
 
 from retia.errors import Timeout
-from retia.model.state import Alive, Barrier, BarrierAnswer
+from retia.model.state import Alive, Applied, Barrier
 from retia.store.contract import Store, Transaction
-from retia.store.records import BARRIERS, STATES, decode, encode, key_of
-
-KEPT = 60.0
-"""Seconds a barrier's records live in the store."""
+from retia.store.records import APPLIED, STATES, decode, encode, key_of
 
 
-async def wait(store: Store, limit: float) -> list[BarrierAnswer]:
-    """Ask, and wait until every host that is alive has answered. Raises Timeout (which hosts, why) or StoreAway."""
-    lease = await store.lease(KEPT)
-    barrier = Barrier(id=uuid.uuid4().hex)
-    alive = await store.snapshot(f"{STATES}alive/")
-    hosts = {thing.host for r in alive.records.values() if isinstance(thing := decode(r.key, r.value), Alive)}
-    revision = await store.commit(Transaction(puts={key_of(barrier): encode(barrier)}, lease=lease.id))
-    answers: dict[str, BarrierAnswer] = {}
+def question() -> dict[str, bytes]:
+    """What to put in a transaction for its revision to be answered."""
+    asked = Barrier(id=uuid.uuid4().hex)
+    return {key_of(asked): encode(asked)}
+
+
+async def wait(store: Store, limit: float, asked: int | None = None) -> list[Applied]:
+    """Until every host that is alive has revision `asked` (None: ask now) in its switch.
+
+    Raises Timeout after `limit` seconds (which hosts, why), or StoreAway.
+    """
+    revision = asked if asked is not None else await store.commit(Transaction(puts=question()))
+    answers: dict[str, Applied] = {}
+    hosts: set[str] = set()
+    gathering = asyncio.create_task(_gather(store, revision, hosts, answers), name="barrier")
     try:
         async with asyncio.timeout(limit):
-            await _gather(store, barrier, revision, hosts, answers)
+            alive = await store.snapshot(f"{STATES}alive/")
+            found = [decode(record.key, record.value) for record in alive.records.values()]
+            hosts |= {one.host for one in found if isinstance(one, Alive)}
+            if not hosts <= answers.keys():
+                await gathering
     except TimeoutError:
         missing = sorted(hosts - answers.keys())
         raise Timeout(
@@ -35,26 +47,17 @@ async def wait(store: Store, limit: float) -> list[BarrierAnswer]:
             advice="the change is stored and will arrive: see `retia status` for what these hosts lack",
         ) from None
     finally:
-        await lease.revoke()
-    return sorted(answers.values(), key=lambda answer: answer.host)
+        gathering.cancel()
+        await asyncio.gather(gathering, return_exceptions=True)
+    return [answers[host] for host in sorted(hosts)]
 
 
-async def _gather(
-    store: Store, barrier: Barrier, revision: int, hosts: set[str], answers: dict[str, BarrierAnswer]
-) -> None:
-    if not hosts:
-        return
-    async for batch in store.watch(f"{BARRIERS}answer/{barrier.id}/", revision):
+async def _gather(store: Store, revision: int, hosts: set[str], answers: dict[str, Applied]) -> None:
+    """Collect answers until those of all `hosts`, which fills meanwhile, are there."""
+    async for batch in store.watch(APPLIED, revision + 1):
         for key, value in batch.events:
-            answer = decode(key, value) if value is not None else None
-            if isinstance(answer, BarrierAnswer):
-                answers[answer.host] = answer
-        if hosts <= answers.keys():
+            told = decode(key, value) if value is not None else None
+            if isinstance(told, Applied) and told.revision >= revision:
+                answers[told.host] = told
+        if hosts and hosts <= answers.keys():
             return
-
-
-async def answer(store: Store, barrier: Barrier, host: str, revision: int, problems: tuple[str, ...]) -> None:
-    """Say that this host's switch has everything up to `revision`. Raises StoreAway."""
-    lease = await store.lease(KEPT)
-    made = BarrierAnswer(id=barrier.id, host=host, revision=revision, problems=problems)
-    await store.commit(Transaction(puts={key_of(made): encode(made)}, lease=lease.id))

@@ -21,8 +21,9 @@ from retia.model.kinds import DEFAULT_PROJECT, Object, Port, Project, Route, Rou
 from retia.model.names import did_you_mean, parse_path
 from retia.model.network import Network
 from retia.model.shapes import depth, fields, references
+from retia.store import barrier
 from retia.store.changes import Changes, Update
-from retia.store.contract import StaleWrite, Store, TooLarge
+from retia.store.contract import StaleWrite, Store, TooLarge, Transaction
 from retia.store.draft import Draft
 from retia.store.transactions import Unit, chunk, make_unit, transaction
 from retia.store.view import View
@@ -154,16 +155,20 @@ def raise_problems(problems: Sequence[Problem]) -> None:
         raise InvalidDocument(problems)
 
 
-async def commit(store: Store, view: View, changes: Changes) -> int:
+async def commit(store: Store, view: View, changes: Changes, ask: bool = False) -> int:
     """Write `changes` as planned on `view`; the revision they made, or the view's when there are none.
+
+    With `ask` a barrier is asked for the revision that is answered.
 
     Raises StaleWrite when another writer was first (`change` then plans again), TooLarge or StoreAway.
     """
-    return await _write(store, view, changes, [])
+    return await _write(store, view, changes, [], ask)
 
 
-async def change(store: Store, decide: Callable[[View], Changes]) -> tuple[Changes, int]:
+async def change(store: Store, decide: Callable[[View], Changes], ask: bool = False) -> tuple[Changes, int]:
     """Decide on a fresh view and commit, again when another writer was first. What was done, and its revision.
+
+    With `ask` that revision is one for which a barrier was asked: `barrier.wait` may wait for it.
 
     Raises what `decide` raises, Conflict when others were first ATTEMPTS times, TooLarge or StoreAway.
     """
@@ -175,7 +180,7 @@ async def change(store: Store, decide: Callable[[View], Changes]) -> tuple[Chang
         before = len(done)
         paths |= changes.paths
         try:
-            revision = await _write(store, view, changes, done)
+            revision = await _write(store, view, changes, done, ask)
         except StaleWrite as error:
             stale = error
             continue
@@ -184,7 +189,7 @@ async def change(store: Store, decide: Callable[[View], Changes]) -> tuple[Chang
     raise Conflict(f"others changed the same {ATTEMPTS} times", where=stale.where, advice=advice)
 
 
-async def _write(store: Store, view: View, changes: Changes, done: list[Unit]) -> int:
+async def _write(store: Store, view: View, changes: Changes, done: list[Unit], ask: bool) -> int:
     """In one transaction or, where the server takes no more, in several; `done` grows by what is written."""
     units = [make_unit(view.network, before, after) for before, after in changes.objects]
     revisions = dict(view.revisions)
@@ -192,17 +197,21 @@ async def _write(store: Store, view: View, changes: Changes, done: list[Unit]) -
     for limit in LIMITS:
         written = {id(unit) for unit in done}
         try:
-            for each in chunk((unit for unit in units if id(unit) not in written), limit):
-                revision = await _write_chunk(store, each, revisions, done)
+            for each in chunk((unit for unit in units if id(unit) not in written), limit - ask):
+                revision = await _write_chunk(store, each, revisions, done, ask)
             break
         except TooLarge:
             if limit == LIMITS[-1]:
                 raise
+    if ask and revision == view.revision:
+        revision = await store.commit(Transaction(puts=barrier.question()))
     return revision
 
 
-async def _write_chunk(store: Store, units: list[Unit], revisions: dict[str, int], done: list[Unit]) -> int:
+async def _write_chunk(store: Store, units: list[Unit], revisions: dict[str, int], done: list[Unit], ask: bool) -> int:
     made = transaction(units, revisions)
+    if ask:
+        made.puts.update(barrier.question())
     revision = await store.commit(made)
     revisions |= dict.fromkeys(made.puts, revision)
     revisions |= dict.fromkeys(made.deletes, 0)

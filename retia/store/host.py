@@ -126,9 +126,9 @@ class HostAgent:
             except StaleWrite:
                 return
 
-    async def applied(self, revision: int) -> None:
-        """Say which revision this host's switch has. Raises StoreAway."""
-        told = Applied(host=self._host, revision=revision)
+    async def applied(self, revision: int, problems: tuple[str, ...] = ()) -> None:
+        """Say which revision this host's switch has, and what of it the switch refused. Raises StoreAway."""
+        told = Applied(host=self._host, revision=revision, problems=problems)
         await self._store.commit(Transaction(puts={key_of(told): encode(told)}))
 
     async def report(self, problems: dict[str, HostProblem]) -> None:

@@ -9,13 +9,12 @@ import msgspec
 from retia.errors import InvalidInput, Problem
 from retia.model import kinds
 from retia.model.kinds import Object
-from retia.model.state import Alive, Applied, Barrier, BarrierAnswer, Binding, HostProblem, HostState, State
+from retia.model.state import Alive, Applied, Barrier, Binding, HostProblem, HostState, State
 from retia.store.contract import DATA, PREFIX
 from retia.values import Cidr, Ip, Mac
 
 OBJECTS = DATA + "object/"
 STATES = DATA + "state/"
-BARRIERS = DATA + "barrier/"
 APPLIED = PREFIX + "applied/"
 """Outside of what agents watch: to say how far one is must not be news to the others."""
 
@@ -28,8 +27,7 @@ _PATHS: dict[type[State], str] = {
     Alive: STATES + "alive/{0.host}",
     Binding: STATES + "binding/{0.port}",
     HostProblem: STATES + "problem/{0.host}/{0.about}",
-    Barrier: BARRIERS + "ask/{0.id}",
-    BarrierAnswer: BARRIERS + "answer/{0.id}/{0.host}",
+    Barrier: DATA + "barrier",
     Applied: APPLIED + "{0.host}",
 }
 _DIRECTORIES: dict[str, type[Thing]] = {
@@ -68,9 +66,9 @@ def encode(thing: Thing) -> bytes:
 
 
 def identity(key: str) -> Identity | None:
-    """What a key is about; None for a key no record of Retia has."""
+    """What a key is about; None for a key no record of Retia has. (Only `barrier` is a key by itself.)"""
     for directory, kind in _DIRECTORIES.items():
-        if key.startswith(directory) and len(key) > len(directory):
+        if key.startswith(directory) and (len(key) > len(directory)) == directory.endswith("/"):
             return kind.kind, key[len(directory) :]
     return None
 

@@ -93,11 +93,10 @@ async def test_a_barrier_waits_for_those_who_live_and_names_those_who_do_not_ans
     async with alive(store, "hv1"), alive(store, "hv2"):
 
         async def answer(hosts: list[str]) -> None:
-            async for batch in store.watch("/retia/v1/data/barrier/ask/", (await revision(store)) + 1):
-                asked = decode(batch.events[0].key, batch.events[0].value)
-                assert isinstance(asked, Barrier)
+            async for batch in store.watch("/retia/v1/data/barrier", (await revision(store)) + 1):
+                assert isinstance(decode(*batch.events[0]), Barrier)
                 for host in hosts:
-                    await barrier.answer(store, asked, host, batch.revision, ())
+                    await HostAgent(store, host, 5).applied(batch.revision)
                 return
 
         task = asyncio.create_task(answer(["hv1", "hv2"]))

@@ -17,6 +17,7 @@ from retia.model.kinds import Port
 from retia.model.local import Interface, InterfaceChange
 from retia.model.state import Alive, Binding, HostProblem
 from retia.store import barrier, catalog
+from retia.store.changes import Changes
 from retia.store.contract import Transaction
 from retia.store.host import HostAgent, register
 from retia.store.memory import MemoryStore
@@ -71,7 +72,7 @@ class Agent:
         self.store, self.sync, self.switch = store, Sync(store), Remembering()
         self.compiler = Compiler(host)
         self.host = HostAgent(store, host, 5)
-        self.duties = Duties(store, self.host, self.compiler, self.switch)
+        self.duties = Duties(self.host, self.compiler, self.switch)
         self.loop = Loop(self.compiler, self.switch, self.duties)
 
     async def follow(self) -> None:
@@ -191,6 +192,36 @@ async def test_a_barrier_is_answered_when_the_switch_has_it(store: MemoryStore) 
         await until(lambda: sum(isinstance(t, Alive) for t in one.sync.view.values()) == 2)
         answers = await barrier.wait(store, 5)
         assert [answer.host for answer in answers] == ["hv1", "hv2"]
+
+
+async def test_a_barrier_travels_with_a_change_and_is_asked_even_when_nothing_changes(store: MemoryStore) -> None:
+    async with running(store, "hv1") as agent:
+        agent.plug(whole=True)
+        await until(lambda: agent.loop.started)
+        await until(lambda: any(isinstance(t, Alive) for t in agent.sync.view.values()))
+
+        def disable(view: View) -> Changes:
+            return catalog.set_fields(view, view.find(Port, "web/one", "default"), {"admin_state": "false"})
+
+        changes, revision = await catalog.change(store, disable, ask=True)
+        assert changes
+        (answer,) = await barrier.wait(store, 5, revision)
+        assert answer.revision >= revision
+        nothing, later = await catalog.change(store, lambda view: Changes(), ask=True)
+        assert not nothing.objects and later > revision
+        assert (await barrier.wait(store, 5, later))[0].revision >= later
+
+
+async def test_questions_asked_together_are_all_answered(store: MemoryStore) -> None:
+    async with running(store, "hv1") as agent:
+        agent.plug(whole=True)
+        await until(lambda: agent.loop.started)
+        await until(lambda: any(isinstance(t, Alive) for t in agent.sync.view.values()))
+        before = (await store.snapshot("/")).revision
+        answers = await asyncio.gather(*(barrier.wait(store, 5) for _ in range(20)))
+        assert all(len(one) == 1 for one in answers)
+        after = (await store.snapshot("/")).revision
+        assert 21 <= after - before <= 40, "at most one answer a question, fewer when they come together"
 
 
 async def test_a_malformed_record_is_a_problem_and_goes_when_mended(store: MemoryStore) -> None:
