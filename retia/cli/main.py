@@ -1,37 +1,73 @@
-"""The command `retia`: puts the commands together, reads settings, renders errors with their exit codes."""
+"""The command `retia`: puts the commands together, reads settings, renders errors with their exit codes.
+
+A command's module is imported when it is called: an agent, or a short question, need not load what a lab needs.
+"""
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from retia import __version__, config
-from retia.cli import agent, apply, create, delete, demo, flows, get, lab, set, status, store, why
 from retia.errors import RetiaError
+
+COMMANDS = ("apply", "get", "create", "set", "delete", "status", "why", "flows", "agent", "store", "lab", "demo")
+"""Each is a module beside this one, with an `app` of several commands or a function of its own name."""
+
+
+class _Commands(Mapping[str, Any]):
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = _command(name)
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in COMMANDS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+def _command(name: str) -> Any:
+    """The command of this name, its module imported now. Raises KeyError for one that is not there."""
+    if name not in COMMANDS:
+        raise KeyError(name)
+    module: Any = importlib.import_module(f"retia.cli.{name}")
+    if hasattr(module, "app"):
+        several: Any = typer.main.get_command(module.app)
+        several.name = name
+        return several
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(getattr(module, name))
+    return typer.main.get_command(alone)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = _Commands()  # type: ignore[assignment]
+
 
 app = typer.Typer(
     name="retia",
+    cls=_Group,
     help="A virtual network for a cluster of hosts: declared in YAML, kept true by rules, carried by Open vSwitch.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-app.command("apply")(apply.apply)
-app.command("get")(get.get)
-app.add_typer(create.app, name="create")
-app.add_typer(set.app, name="set")
-app.command("delete")(delete.delete)
-app.command("status")(status.status)
-app.command("why")(why.why)
-app.command("flows")(flows.flows)
-app.command("agent")(agent.agent)
-app.add_typer(store.app, name="store")
-app.add_typer(lab.app, name="lab")
-app.command("demo")(demo.demo)
 
 
 def _version(wanted: bool) -> None:
