@@ -13,15 +13,12 @@ import zlib
 from collections.abc import Iterable
 
 from retia.compile.program import RULES
+from retia.pipeline.generation import GENERATION
 from retia.pipeline.stage import PipelineError
-from retia.pipeline.stages import STAGES
 
 
 def _digest(text: str, bits: int) -> int:
     return zlib.crc32(text.encode()) % ((1 << bits) - 1) + 1
-
-
-GENERATION = _digest(" ".join(STAGES), 8)
 
 
 def _rule_numbers(names: Iterable[str]) -> dict[str, int]:

@@ -17,9 +17,10 @@ from retia.flows.fields import FIELDS, Field, Subfield
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.match import Match, match
 
-ADD, DELETE_STRICT = 0, 4
+ADD, DELETE, DELETE_STRICT = 0, 3, 4
 RESET_COUNTS = 4
 ANY = 0xFFFFFFFF
+ALL_TABLES = 0xFF
 NO_BUFFER = 0xFFFFFFFF
 CONTROLLER_MAX_LENGTH = 0xFFFF
 
@@ -78,6 +79,11 @@ def flow_delete(key: FlowKey) -> bytes:
     """The body of a FLOW_MOD that deletes exactly the flow with this key."""
     head = _FLOW_MOD.pack(0, 0, key.table, DELETE_STRICT, 0, 0, key.priority, NO_BUFFER, ANY, ANY, 0, 0)
     return head + encode_match(key.match)
+
+
+def flow_delete_all() -> bytes:
+    """The body of a FLOW_MOD that deletes every flow of every table."""
+    return _FLOW_MOD.pack(0, 0, ALL_TABLES, DELETE, 0, 0, 0, NO_BUFFER, ANY, ANY, 0, 0) + encode_match(())
 
 
 def encode_match(wanted: Match) -> bytes:

@@ -4,8 +4,9 @@
                                                   └─ of the commit: nothing is in; again without the bad ones
 
 All of it is written at once, so that a change costs one round trip: Open vSwitch leaves out a message it refuses at
-ADD and installs the rest, which is what is wanted. An error found at commit installs nothing. At most `SIZE`
-messages go into one bundle, since the switch's main thread forwards no packet of the slow path meanwhile.
+ADD and installs the rest, which is what is wanted. An error found at commit installs nothing. A packet sees all of a
+bundle or nothing of it. At most `SIZE` messages go into one, since the switch's main thread forwards no packet of the
+slow path meanwhile; only what must be seen whole is sent `whole`.
 Source: OpenFlow 1.5.1 section 6.9, and the contract tests of Open vSwitch.
 """
 
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 from retia.errors import SwitchAway, SwitchRefused
 from retia.flows.flow import Flow, FlowKey
-from retia.flows.wire import flow_delete, flow_mod
+from retia.flows.wire import flow_delete, flow_delete_all, flow_mod
 from retia.switch.connection import HEADER, VERSION, Connection, Kind, Message, refused
 
 SIZE = 5000
@@ -51,6 +52,14 @@ def delete(key: FlowKey) -> Change:
     return Change(key, None, Kind.FLOW_MOD, flow_delete(key))
 
 
+NOTHING = FlowKey(-1, 0, ())
+"""The key of what is about no flow in particular."""
+
+
+def delete_all() -> Change:
+    return Change(NOTHING, None, Kind.FLOW_MOD, flow_delete_all())
+
+
 class Bundler:
     """Sends changes over one connection, in order, each slice as one bundle."""
 
@@ -68,11 +77,12 @@ class Bundler:
 
         connection.on_message = take
 
-    async def send(self, changes: Sequence[Change]) -> list[Refusal]:
-        """All that the switch takes is in when this returns. Raises SwitchAway."""
+    async def send(self, changes: Sequence[Change], whole: bool = False) -> list[Refusal]:
+        """All that the switch takes is in when this returns; `whole`: at one moment. Raises SwitchAway."""
         refusals: list[Refusal] = []
-        for start in range(0, len(changes), SIZE):
-            refusals += await self._send_slice(list(changes[start : start + SIZE]))
+        size = len(changes) if whole else SIZE
+        for start in range(0, len(changes), size):
+            refusals += await self._send_slice(list(changes[start : start + size]))
         return refusals
 
     async def _send_slice(self, changes: list[Change]) -> list[Refusal]:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from retia.errors import SwitchAway, SwitchRefused, Unsupported
 from retia.flows.flow import Flow
-from retia.flows.wire import ANY, Observed, decode_descriptions, encode_match
+from retia.flows.wire import ALL_TABLES, ANY, Observed, decode_descriptions, encode_match
 from retia.switch.socket import open_socket
 
 VERSION = 6
@@ -219,12 +219,12 @@ class Connection:
     async def monitor(self) -> None:
         """Ask for reports of flows that others add, change or remove; ours come abbreviated."""
         flags = 2 | 4 | 8 | 16
-        body = struct.pack("!HHxxxxIIIHBB", FLOW_MONITOR, 0, 1, ANY, ANY, flags, 0xFF, 0) + encode_match(())
+        body = struct.pack("!HHxxxxIIIHBB", FLOW_MONITOR, 0, 1, ANY, ANY, flags, ALL_TABLES, 0) + encode_match(())
         await self.request(Kind.MULTIPART_REQUEST, body)
 
     async def dump(self) -> list[Observed]:
         """Every flow of the bridge, from the wire and so with all masks."""
-        body = struct.pack("!HHxxxxBxxxIIxxxxQQ", FLOW_DESCRIPTIONS, 0, 0xFF, ANY, ANY, 0, 0) + encode_match(())
+        body = struct.pack("!HHxxxxBxxxIIxxxxQQ", FLOW_DESCRIPTIONS, 0, ALL_TABLES, ANY, ANY, 0, 0) + encode_match(())
         parts = await self.request(Kind.MULTIPART_REQUEST, body)
         return [one for part in parts for one in decode_descriptions(part.body[8:])]
 

@@ -5,19 +5,20 @@
     observed ─┘      (on connect: the wire dump; later: our own changes, and the flow monitor's foreign ones)
 
 Idempotent: what is right is not sent again, so its counters survive. Nothing is deleted before the first whole
-desired set was given (`start`).
+desired set was given (`start`). A switch that has flows already gets the difference in one bundle, however large: the
+flows may be those of another pipeline, whose tables mean something else, and no packet may see some of each.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from retia.errors import SwitchAway
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.wire import ADDED, MODIFIED, REMOVED, Observed, Update
-from retia.switch.bundle import Bundler, Change, Refusal, delete, put
+from retia.switch.bundle import Bundler, Change, Refusal, delete, delete_all, put
 from retia.switch.connection import Connection
 
 
@@ -91,13 +92,20 @@ class Reconciler:
             self._give_up()
             return []
         self._bundler = Bundler(self._connection)
-        changes = [
-            put(flow, reset_counts=key in observed and observed[key].cookie != flow.cookie)
-            for key, flow in self.desired.items()
-            if observed.get(key) != flow
-        ]
-        changes += [delete(key) for key in observed if key not in self.desired]
-        return await self._send(changes)
+        return await self._send(list(self._difference(observed)), whole=bool(observed))
+
+    def _difference(self, observed: dict[FlowKey, Flow]) -> Iterator[Change]:
+        """Where nothing is right the flows are those of another pipeline: taking them all out at once is cheapest."""
+        wrong = [flow for key, flow in self.desired.items() if observed.get(key) != flow]
+        if observed and len(wrong) == len(self.desired):
+            observed = {}
+            yield delete_all()
+        for flow in wrong:
+            old = observed.get(flow.key)
+            yield put(flow, reset_counts=old is not None and old.cookie != flow.cookie)
+        for key in observed:
+            if key not in self.desired:
+                yield delete(key)
 
     async def foreign(self, updates: Iterable[Update]) -> Repair:
         """Flows that someone else added, changed or removed: put back what is ours, remove what is not."""
@@ -123,11 +131,11 @@ class Reconciler:
         else:
             changes.pop(flow.key, None)
 
-    async def _send(self, changes: list[Change]) -> list[Refusal]:
+    async def _send(self, changes: list[Change], whole: bool = False) -> list[Refusal]:
         if not changes or self._bundler is None:
             return []
         try:
-            refusals = await self._bundler.send(changes)
+            refusals = await self._bundler.send(changes, whole)
         except SwitchAway:
             self._give_up()
             return []

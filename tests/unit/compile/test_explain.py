@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from retia.compile.compiler import Compiler
-from retia.compile.cookies import GENERATION, RULE_NUMBERS, cookie, is_for, rule_of
+from retia.compile.cookies import RULE_NUMBERS, cookie, is_for, rule_of
 from retia.compile.explain import Labels, rule_and_origin, why_flow
 from retia.compile.program import RULES, program
 from retia.compile.reasons import Reason
 from retia.errors import InvalidInput, NotFound
 from retia.flows.text import show_flow
 from retia.model.kinds import Switch
+from retia.pipeline.generation import GENERATION
 from retia.pipeline.stages import STAGES
 from tests.unit.compile.base import THINGS, Lab, port
 
