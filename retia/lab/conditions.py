@@ -210,10 +210,10 @@ class StoreWord:
 
 
 @dataclass(frozen=True)
-class Pinging:
-    """The lab pings all the while, every so many seconds, and counts what is lost.
+class Way:
+    """From whom to whom, every so many seconds, from `before` the step until `after` it.
 
-    With `excuse`, what is lost while an ovs-vswitchd was away, and up to so many seconds after, is counted apart."""
+    With `excuse`, what is lost while an Open vSwitch was away, and up to so many seconds after, is counted apart."""
 
     from_: GuestName
     to: Target
@@ -223,40 +223,62 @@ class Pinging:
     after: float = 1.0
     excuse: float = -1.0
 
-    @asynccontextmanager
-    async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
-        done = asyncio.Event()
-        with Pinger(lab.guests[self.from_].namespace, str(lab.address_of(self.to))) as pinger:
-            sending = asyncio.create_task(send_for(pinger, self.every, done), name="pinging")
-            try:
-                await asyncio.sleep(self.before)
-                if not pinger.replies:
-                    raise CheckFailed(f"{self.to} does not answer {self.from_} even before")
-                yield
-                await asyncio.sleep(self.after)
-            finally:
-                done.set()
-                await sending
-            await pinger.settle(len(pinger.sent), 1.0)
-            outages = [outage for host in lab.hosts.values() for outage in host.outages]
-            self._judge(pinger, outages if self.excuse >= 0 else [], notes)
-
-    def _judge(self, pinger: Pinger, outages: list[Outage], notes: list[str]) -> None:
+    def judge(self, pinger: Pinger, outages: list[Outage]) -> str:
+        """What was lost, in words. Raises CheckFailed where that is too much."""
         missing = [number for number in pinger.sent if number not in pinger.replies]
         excused = {number for number in missing if any(self._excuses(each, pinger.sent[number]) for each in outages)}
         sent, lost = len(pinger.sent), len(missing) - len(excused)
         if lost > self.lost_at_most:
             first = pinger.sent[1]
             when = ", ".join(f"{pinger.sent[number] - first:.2f}" for number in missing if number not in excused)
-            what = f"{lost} of {sent} pings were lost, at most {self.lost_at_most} may be: seconds {when[:200]}"
-            raise CheckFailed(what)
+            what = f"{lost} of {sent} pings were lost, at most {self.lost_at_most} may be: after seconds {when[:200]}"
+            raise CheckFailed(what, where=f"{self.from_} to {self.to}")
         if sent in missing:
-            raise CheckFailed(f"the last of {sent} pings was lost, so it may not be over")
-        apart = f", and {len(excused)} while Open vSwitch was away" if excused else ""
-        notes.append(f"{sent} pings meanwhile, {lost} lost{apart}")
+            what = f"the last of {sent} pings was lost, so it may not be over"
+            raise CheckFailed(what, where=f"{self.from_} to {self.to}")
+        apart = f" and {len(excused)} while Open vSwitch was away" if excused else ""
+        return f"{lost}{apart} of {sent} pings lost from {self.from_} to {self.to}"
 
     def _excuses(self, outage: Outage, moment: float) -> bool:
-        return outage.begin - FLIGHT <= moment <= outage.end + self.excuse
+        return self.excuse >= 0 and outage.begin - FLIGHT <= moment <= outage.end + self.excuse
+
+
+@dataclass(frozen=True)
+class Pinging:
+    """The lab pings all the while, on all ways at once, and counts what is lost."""
+
+    ways: tuple[Way, ...]
+
+    @classmethod
+    def read(cls, reader: Reader, spot: Spot) -> Pinging:
+        return cls(reader.value(tuple[Way, ...], spot))
+
+    @asynccontextmanager
+    async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
+        done = asyncio.Event()
+        with contextlib.ExitStack() as stack:
+            pingers = [stack.enter_context(_pinger(lab, way)) for way in self.ways]
+            sending = [
+                asyncio.create_task(send_for(pinger, way.every, done), name="pinging")
+                for pinger, way in zip(pingers, self.ways, strict=True)
+            ]
+            try:
+                await asyncio.sleep(max(way.before for way in self.ways))
+                for pinger, way in zip(pingers, self.ways, strict=True):
+                    if not pinger.replies:
+                        raise CheckFailed(f"{way.to} does not answer {way.from_} even before")
+                yield
+                await asyncio.sleep(max(way.after for way in self.ways))
+            finally:
+                done.set()
+                await asyncio.gather(*sending)
+            await asyncio.gather(*(pinger.settle(len(pinger.sent), 1.0) for pinger in pingers))
+            outages = [outage for host in lab.hosts.values() for outage in host.outages]
+            notes += [way.judge(pinger, outages) for pinger, way in zip(pingers, self.ways, strict=True)]
+
+
+def _pinger(lab: Lab, way: Way) -> Pinger:
+    return Pinger(lab.guests[way.from_].namespace, str(lab.address_of(way.to)))
 
 
 CONDITIONS: dict[str, type] = {

@@ -206,11 +206,10 @@ class Host:
 
     # -- the agent -------------------------------------------------------------------------------------------------
 
-    def start_agent(self) -> None:
-        program = [sys.executable, "-m", "retia", "--etcd", self.place.endpoint, "--host", self.name]
-        options = ["--tunnel-address", self.address, "--bridge", INTEGRATION, "--datapath", "netdev"]
-        command = [*program, "--run-dir", str(self.dir), "agent", *options, "--ovs-run-dir", str(self.dir)]
-        self.spawn(AGENT, *command, log="agent.log")
+    def start_agent(self, later: bool = False) -> None:
+        """`later`: that of another Retia, whose pipeline differs. Both take their settings from the environment."""
+        program = ["-m", "retia.lab.later"] if later else ["-m", "retia", "agent"]
+        self.spawn(AGENT, sys.executable, *program, log="agent.log")
 
     async def boot(self, address: str) -> None:
         """The machine is cut off and comes up again, at `address`: nothing of it was told to end."""

@@ -265,6 +265,7 @@ class Lab:
             if time.monotonic() > end:
                 raise CheckFailed(f"not ready within {limit:g} s: {'; '.join(lacking)}", where=self.name)
             await asyncio.sleep(0.02)
+        self._check_agents()
         for answer in await barrier.wait(self.store, max(end - time.monotonic(), 1.0)):
             if answer.problems:
                 raise CheckFailed(f"its switch refused: {'; '.join(answer.problems)}", where=answer.host)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -108,16 +109,20 @@ class StopAgent(EndProcess):
         return f"the agent of {self.host} has ended"
 
 
+@dataclass(frozen=True)
 class StartAgent(AtHost):
-    """Start it again; then until it lives and its switch has everything."""
+    """Start it again; then until it lives and its switch has everything. `pipeline: later` is another Retia's."""
+
+    pipeline: Literal["this", "later"] = "this"
 
     async def run(self, lab: Lab) -> str:
         host = lab.hosts[self.host]
         if host.pid("agent"):
             raise CheckFailed("its agent runs already", where=self.host)
-        host.start_agent()
+        host.start_agent(self.pipeline == "later")
+        begin = time.monotonic()
         await lab.settle(3 * SETTLE)
-        return f"the agent of {self.host} is back"
+        return f"the agent of {self.host} is back, its switch has everything after {time.monotonic() - begin:.1f} s"
 
 
 @dataclass(frozen=True)
