@@ -9,7 +9,7 @@ import pytest
 from retia.errors import InvalidDocument, InvalidInput
 from retia.lab import file
 from retia.lab.actions.traffic import Ping
-from retia.lab.conditions import Count, Drops, Pinging
+from retia.lab.conditions import Count, Drops, Pinging, Way
 
 HEAD = """\
 hosts: [hv1, hv2]
@@ -48,7 +48,7 @@ checks:
     assert (step.id, step.name, step.within) == ("one", "All at once", 2.5)
     assert step.conditions == (
         Drops({"hv1": {"no-route": Count(2, more=True)}}),  # type: ignore[dict-item]
-        Pinging("a", "b", lost_at_most=5),  # type: ignore[arg-type]
+        Pinging((Way("a", "b", lost_at_most=5),)),  # type: ignore[arg-type]
     )
 
 
