@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from retia.compile.cookies import cookie
 from retia.compile.facts import TunnelPort, constants, interface_rows, rows
@@ -122,8 +122,8 @@ class _Staged:
     """The net effect of changes in their order: of a key put and then dropped nothing is left."""
 
     def __init__(self) -> None:
-        self.puts: dict[tuple[type, Row], Relation] = {}
-        self.drops: dict[tuple[type, Row], Relation] = {}
+        self.puts: dict[tuple[type, Any], Relation] = {}
+        self.drops: dict[tuple[type, Any], Relation] = {}
 
     def replace(self, old: list[Relation], new: list[Relation]) -> None:
         for row in old:
@@ -136,8 +136,8 @@ class _Staged:
             self.puts[key] = row
 
 
-def _key(row: Relation) -> tuple[type, Row]:
-    return type(row), tuple(row.row[place] for place in row.keys)
+def _key(row: Relation) -> tuple[type, Any]:
+    return type(row), type(row).key_of(row.row)
 
 
 def _flow(row: Row) -> Flow:

@@ -43,7 +43,7 @@ class Keyed:
         self._rivals: dict[Any, set[Row]] = {}
         self._conflicts: dict[Any, Conflict] = {}
         self.rows: dict[Any, Row] = {}
-        self.key = itemgetter(*relation.identity)
+        self.key = relation.key_of
         matter = [place for place in range(len(relation.columns)) if place not in relation.notes]
         self._essence = itemgetter(*matter)
 

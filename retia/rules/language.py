@@ -146,6 +146,8 @@ class Relation:
     keys: ClassVar[tuple[int, ...]] = ()
     identity: ClassVar[tuple[int, ...]] = ()
     """Places of the columns that tell rows apart: the KEY columns, or without any all but the notes."""
+    key_of: ClassVar[Callable[[Row], Any]]
+    """The values of a plain row at `identity`: a tuple, or one value alone."""
     notes: ClassVar[tuple[int, ...]] = ()
     rule_column: ClassVar[int | None] = None
 
@@ -161,6 +163,8 @@ class Relation:
         keys = tuple(place for place, role in enumerate(order) if role == "key")
         cls.keys = keys
         cls.identity = keys or tuple(place for place in range(len(order)) if place not in cls.notes)
+        if cls.identity:
+            cls.key_of = operator.itemgetter(*cls.identity)
         cls.rule_column = order.index("rule") if "rule" in order else None
         if order and not cls.identity:
             raise RuleError(f"{_place(cls)}: relation {cls.__name__} has only notes; it needs a KEY or a COL")

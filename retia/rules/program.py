@@ -135,10 +135,9 @@ class Program:
             raise RowError(f"{error}, in {row!r}") from None
 
     def _check_row(self, row: Relation) -> None:
-        for value in row.row:
-            if value is None or value is ANY:
-                column = row.columns[row.row.index(value)]
-                raise RowError(f"{type(row).__name__}: column {column} has no value in {row!r}")
+        if _lacks(row.row):
+            column = next(name for name, value in zip(row.columns, row.row, strict=True) if _lacks((value,)))
+            raise RowError(f"{type(row).__name__}: column {column} has no value in {row!r}")
 
     def _change(self, deltas: dict[str, Delta]) -> Change:
         changed = {}
@@ -240,9 +239,11 @@ class Program:
 
 
 def _key(row: Relation) -> Any:
-    values = row.row
-    found = tuple([values[place] for place in row.identity])
-    for value in found:
-        if value is None or value is ANY:
-            raise RowError(f"{type(row).__name__}: the key has no value in {row!r}")
-    return found[0] if len(found) == 1 else found
+    found = type(row).key_of(row.row)
+    if found is None or found is ANY or (type(found) is tuple and _lacks(found)):
+        raise RowError(f"{type(row).__name__}: the key has no value in {row!r}")
+    return found
+
+
+def _lacks(values: Iterable[Any]) -> bool:
+    return any([value is None or value is ANY for value in values])

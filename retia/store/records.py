@@ -67,17 +67,25 @@ def encode(thing: Thing) -> bytes:
 
 def identity(key: str) -> Identity | None:
     """What a key is about; None for a key no record of Retia has. (Only `barrier` is a key by itself.)"""
-    for directory, kind in _DIRECTORIES.items():
-        if key.startswith(directory) and (len(key) > len(directory)) == directory.endswith("/"):
-            return kind.kind, key[len(directory) :]
-    return None
+    directory = _directory(key)
+    return (_DIRECTORIES[directory].kind, key[len(directory) :]) if directory is not None else None
+
+
+def _directory(key: str) -> str | None:
+    """Nearly every key is its directory and one more part."""
+    directory = key[: key.rfind("/") + 1]
+    if directory in _DIRECTORIES:
+        return directory if len(key) > len(directory) else None
+    deeper = (one for one in _DIRECTORIES if key.startswith(one))
+    return next((one for one in deeper if (len(key) > len(one)) == one.endswith("/")), None)
 
 
 def decode(key: str, value: bytes) -> Thing | Problem:
     """The record, or what is wrong with it: other programs may write to etcd too."""
-    kind = next((kind for directory, kind in _DIRECTORIES.items() if key.startswith(directory)), None)
-    if kind is None:
+    directory = _directory(key)
+    if directory is None:
         return Problem(key, "no record of Retia has such a key", "remove it, or move it out of Retia's prefix")
+    kind = _DIRECTORIES[directory]
     try:
         thing: Thing = _DECODERS[kind].decode(value)
     except (msgspec.DecodeError, ValueError) as error:
