@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from retia.compile.cookies import cookie
 from retia.compile.facts import TunnelPort, constants, interface_rows, rows
@@ -32,14 +34,23 @@ MANY = 1000
 """Rows of a batch that is worth pausing the garbage collector for."""
 
 
-class FlowDelta(NamedTuple):
+@dataclass(frozen=True)
+class FlowDelta:
     """What one batch did: flows to put and keys to delete, and whether peers, claims or troubles changed."""
 
-    puts: list[Flow]
-    drops: list[FlowKey]
+    rows: Collection[tuple[Row | None, Row | None]]
+    """Flow rows before and after. A first load's are never looked at: then the whole set is wanted."""
     peers: bool = False
     claims: bool = False
     troubles: bool = False
+
+    @cached_property
+    def puts(self) -> list[Flow]:
+        return [_flow(new) for _, new in self.rows if new is not None]
+
+    @cached_property
+    def drops(self) -> list[FlowKey]:
+        return [FlowKey(*old[:3]) for old, new in self.rows if old is not None and new is None]
 
 
 class Compiler:
@@ -69,16 +80,12 @@ class Compiler:
 
     def _transact(self, staged: _Staged) -> FlowDelta:
         change = self.program.transact(put=staged.puts.values(), drop=staged.drops.values())
-        pairs = change.raw(FlowRow)
-        puts = [_flow(new) for _, new in pairs if new is not None]
-        drops = [FlowKey(*old[:3]) for old, new in pairs if old is not None and new is None]
-        return FlowDelta(puts, drops, bool(change.raw(Peer)), bool(change.raw(Claim)), bool(change.raw(Trouble)))
+        others = (bool(change.raw(relation)) for relation in (Peer, Claim, Trouble))
+        return FlowDelta(change.raw(FlowRow), *others)
 
     def warm(self) -> None:
-        """After the first load: build every index now, and leave what is loaded out of every later look for garbage,
-        so that no change pays for either."""
+        """After the first load: build every index now, so that no change pays for it."""
         self.program.warm()
-        gc.freeze()
 
     @property
     def flows(self) -> dict[FlowKey, Flow]:

@@ -10,14 +10,13 @@ Every task has a name and one parent. A bug ends the process; the world being aw
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 from pathlib import Path
 
 from retia import __version__
 from retia.compile.compiler import Compiler
 from retia.config import Settings
-from retia.daemons import control
+from retia.daemons import control, garbage
 from retia.daemons.duties import Duties
 from retia.daemons.loop import Loop
 from retia.daemons.questions import Questions
@@ -33,13 +32,10 @@ from retia.values import Ip
 
 log = logger("agent")
 
-COLLECT_AFTER = (100_000, 50, 1000)
-"""When to look for garbage: rows and flows are made by the ten thousand and hold no cycles."""
-
 
 async def run(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Raises what makes a start impossible: StoreAway, SwitchAway, Unsupported, NotAllowed."""
-    gc.set_threshold(*COLLECT_AFTER)
+    garbage.loading()
     tunnel = _tunnel_address(settings)
     store = EtcdStore(access(settings))
     switch = OvsSwitch(Place(Path(settings.ovs_run_dir), Wanted(settings.bridge, settings.datapath)))

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable
 
 from retia.compile.compiler import Compiler, FlowDelta
+from retia.daemons import garbage
 from retia.daemons.duties import Duties
 from retia.log import logger
 from retia.model.local import TUNNEL_PORT, InterfaceChange
@@ -51,14 +52,15 @@ class Loop:
                 log.warning("switch away", part=event.what)
             elif isinstance(event, Connected):
                 self._name_refusals(event.refusals)
-        start = time.perf_counter()
+        start, loaded = time.perf_counter(), self.started
         delta = self._compile(deltas, [change for report in reports for change in report.changes])
         self._known_records |= bool(deltas)
         self._known_interfaces |= any(report.whole for report in reports)
         await self._send(delta)
         if deltas:
             self.revision = deltas[-1].revision
-        self._log(delta, time.perf_counter() - start)
+        if loaded and delta.rows:
+            self._log(delta, time.perf_counter() - start)
         self._hand_over(deltas, delta)
 
     def _compile(self, deltas: list[Delta], interfaces: list[InterfaceChange]) -> FlowDelta:
@@ -74,19 +76,20 @@ class Loop:
         if self.started:
             self._name_refusals(await self._switch.apply(delta.puts, delta.drops))
         elif self._known_records and self._known_interfaces:
-            self._name_refusals(await self._switch.start(self._compiler.flows.values()))
+            flows = self._compiler.flows
+            self._name_refusals(await self._switch.start(flows.values()))
             self._compiler.warm()
+            garbage.serving()
             self.started = True
-            log.info("started", flows=len(self._compiler.flows), peers=len(self._compiler.peers))
+            log.info("started", flows=len(flows), peers=len(self._compiler.peers))
 
     def _name_refusals(self, refusals: Iterable[Refusal]) -> None:
         for refusal in refusals:
             log.error("flow refused", table=refusal.key.table, error=refusal.error.what)
 
     def _log(self, delta: FlowDelta, seconds: float) -> None:
-        if delta.puts or delta.drops:
-            put, dropped = len(delta.puts), len(delta.drops)
-            log.debug("flows", put=put, dropped=dropped, ms=round(1e3 * seconds, 2), revision=self.revision)
+        put, dropped = len(delta.puts), len(delta.drops)
+        log.debug("flows", put=put, dropped=dropped, ms=round(1e3 * seconds, 2), revision=self.revision)
 
     def _hand_over(self, deltas: list[Delta], delta: FlowDelta) -> None:
         changes = [change for one in deltas for change in one.changes]

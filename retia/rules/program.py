@@ -9,7 +9,7 @@ A transaction is synchronous and atomic: all of it, or (when a function used in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from retia.rules.engine import Engine
@@ -31,7 +31,7 @@ class Change:
     def __init__(self, parts: dict[type[Relation], KeyedChange]) -> None:
         self._parts = parts
 
-    def raw(self, relation: type[Relation]) -> Iterable[tuple[Row | None, Row | None]]:
+    def raw(self, relation: type[Relation]) -> Collection[tuple[Row | None, Row | None]]:
         """(old, new) tuples, one for each key that changed."""
         part = self._parts.get(relation)
         return part.rows.values() if part is not None else ()
