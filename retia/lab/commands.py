@@ -26,6 +26,7 @@ from retia.lab.lab import Lab
 from retia.lab.names import BASE, NAMESPACES, Place, check_lab
 from retia.lab.remove import remove
 from retia.lab.runner import Report, Result
+from retia.lab.spaces import SpacesLab
 
 T = TypeVar("T")
 LEFT_OVER = "left over"
@@ -56,10 +57,10 @@ def silent(_: object) -> None:
     """A report nobody reads."""
 
 
-def up(path: Path, report: Report = silent, name: str = "", agents: bool = True) -> Lab:
+def up(path: Path, report: Report = silent, name: str = "", agents: bool = True) -> SpacesLab:
     """Bring the lab of a file up and leave it. Raises Conflict when one of that name is, and what hinders it."""
 
-    async def work() -> Lab:
+    async def work() -> SpacesLab:
         begin = time.monotonic()
         async with standing(lab_file.load(path), name, agents, keep=True) as lab:
             report(runner.started(lab, time.monotonic() - begin))
@@ -89,7 +90,7 @@ def check_again(name: str, report: Report = silent) -> Result:
 
     async def work() -> Result:
         begin = time.monotonic()
-        lab = Lab(file, Place(name), saved.mark)
+        lab = SpacesLab(file, Place(name), saved.mark)
         try:
             await lab.find_again(saved.guests, saved.hosts)
             return await _checked(lab, begin, report)
@@ -115,9 +116,9 @@ def _own_name(name: str) -> str:
 
 
 @asynccontextmanager
-async def standing(file: lab_file.LabFile, name: str, agents: bool, keep: bool) -> AsyncIterator[Lab]:
+async def standing(file: lab_file.LabFile, name: str, agents: bool, keep: bool) -> AsyncIterator[SpacesLab]:
     """Up; and away at the end, or when anything goes wrong."""
-    lab = Lab(file, Place(check_lab(name or file.name)), agents=agents)
+    lab = SpacesLab(file, Place(check_lab(name or file.name)), agents=agents)
     lab.claim()
     try:
         await lab.start()
@@ -131,7 +132,7 @@ async def standing(file: lab_file.LabFile, name: str, agents: bool, keep: bool) 
         await _away(lab)
 
 
-async def _away(lab: Lab) -> None:
+async def _away(lab: SpacesLab) -> None:
     with contextlib.suppress(Exception):
         await lab.close()
     lab.remove()
@@ -162,7 +163,7 @@ def execute(name: str, node: str, command: Sequence[str]) -> int:
     if node not in [*saved.hosts, *saved.guests]:
         raise NotFound(f"lab {name} has no {node}", advice=f"it has {', '.join([*saved.hosts, *saved.guests])}")
     netns.check_right()
-    lab = Lab(lab_file.load(Path(saved.file)), place, saved.mark)
+    lab = SpacesLab(lab_file.load(Path(saved.file)), place, saved.mark)
     env = dict((lab.hosts.get(node) or lab.guests[node]).environment())
     inside = ["ip", "netns", "exec", place.namespace(node), *(command or [os.environ.get("SHELL", "/bin/sh")])]
     return subprocess.run(inside, env=env, check=False).returncode

@@ -18,10 +18,8 @@ from retia.compile.reasons import Reason
 from retia.errors import InvalidInput
 from retia.lab.failure import CheckFailed
 from retia.lab.frames import is_geneve
-from retia.lab.names import FABRIC, INTEGRATION
-from retia.lab.process import spawn, tail
+from retia.lab.pings import Pings, send_for
 from retia.lab.reader import Reader, Spot
-from retia.lab.wire import Pinger, Tap, send_for
 from retia.lab.words import GuestName, HostName, Target
 from retia.model.names import did_you_mean
 from retia.pipeline.fields import REASON
@@ -30,7 +28,7 @@ from retia.store.contract import DATA, INDEX
 from retia.store.records import OBJECTS
 
 if TYPE_CHECKING:
-    from retia.lab.hosts import Host, Outage
+    from retia.lab.contract import Host, Outage
     from retia.lab.lab import Lab
 
 FLIGHT = 0.1
@@ -115,8 +113,7 @@ class Tunnel:
     @asynccontextmanager
     async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
         with contextlib.ExitStack() as stack:
-            space = lab.place.namespace(FABRIC)
-            taps = {host: stack.enter_context(Tap(space, f"to-{host}")) for host in self.wanted}
+            taps = {host: stack.enter_context(lab.hosts[host].tunnel_tap()) for host in self.wanted}
             yield
             await asyncio.sleep(FLIGHT)
             for host, count in self.wanted.items():
@@ -144,7 +141,7 @@ class Flows:
         async with contextlib.AsyncExitStack() as stack:
             if self.word == "untouched":
                 for host in lab.hosts.values():
-                    await stack.enter_async_context(_silent(host))
+                    await stack.enter_async_context(host.silent())
             yield
             for name, host in lab.hosts.items():
                 await _same_flows(host, before[name])
@@ -160,26 +157,6 @@ async def _same_flows(host: Host, before: list[str]) -> None:
             what = f"its flows differ: {len(gone)} gone, {len(new)} new\n" + "\n".join(lines)
             raise CheckFailed(what, where=host.name)
         await asyncio.sleep(0.1)
-
-
-@asynccontextmanager
-async def _silent(host: Host) -> AsyncIterator[None]:
-    """`ovs-ofctl monitor` beside the step; afterwards it must have said nothing."""
-    log = host.dir / "monitor.out"
-    log.unlink(missing_ok=True)
-    child = spawn(["ovs-ofctl", "-O", "OpenFlow14", "monitor", INTEGRATION, "watch:!initial"], host.environment(), log)
-    try:
-        await asyncio.sleep(FLIGHT)
-        if child.poll() is not None:
-            raise CheckFailed(f"cannot watch its flows: {tail(log)}", where=host.name)
-        yield
-        await asyncio.sleep(2 * FLIGHT)
-    finally:
-        child.kill()
-        child.wait()
-    said = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if "event=" in line]
-    if said:
-        raise CheckFailed(f"{len(said)} flow changes, the first: {said[0]}", where=host.name)
 
 
 @dataclass(frozen=True)
@@ -223,7 +200,7 @@ class Way:
     after: float = 1.0
     excuse: float = -1.0
 
-    def judge(self, pinger: Pinger, outages: list[Outage]) -> str:
+    def judge(self, pinger: Pings, outages: list[Outage]) -> str:
         """What was lost, in words. Raises CheckFailed where that is too much."""
         missing = [number for number in pinger.sent if number not in pinger.replies]
         excused = {number for number in missing if any(self._excuses(each, pinger.sent[number]) for each in outages)}
@@ -277,8 +254,8 @@ class Pinging:
             notes += [way.judge(pinger, outages) for pinger, way in zip(pingers, self.ways, strict=True)]
 
 
-def _pinger(lab: Lab, way: Way) -> Pinger:
-    return Pinger(lab.guests[way.from_].namespace, str(lab.address_of(way.to)))
+def _pinger(lab: Lab, way: Way) -> Pings:
+    return lab.guests[way.from_].pinger(str(lab.address_of(way.to)))
 
 
 CONDITIONS: dict[str, type] = {

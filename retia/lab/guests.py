@@ -5,24 +5,16 @@ It is configured as its port says (MAC, address, the subnet's gateway, the switc
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retia.lab import netns
+from retia.lab.contract import Setup
 from retia.lab.hosts import Host
 from retia.lab.names import Place
 from retia.lab.process import Done, environment, execute
-from retia.values import Cidr, Ip, Mac
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a guest is told of the network. `address` has its prefix length."""
-
-    mac: Mac
-    address: Cidr | None = None
-    gateway: Ip | None = None
-    mtu: int = 1400
+from retia.lab.wire import Pinger, Tap, absorb
 
 
 @dataclass
@@ -83,3 +75,13 @@ class Guest:
         await netns.batch([f"link set dev {self.name} up"], self.environment(), target.namespace)
         if was_plugged:
             await self.plug()
+
+    def pinger(self, address: str, ttl: int = 64) -> Pinger:
+        return Pinger(self.namespace, address, ttl)
+
+    def tap(self) -> Tap:
+        return Tap(self.namespace)
+
+    def absorb(self, port: int) -> socket.socket:
+        """A kernel would answer that nobody listens."""
+        return absorb(self.namespace, port)

@@ -7,6 +7,7 @@ The NIC's own ARP is off: it shares br-phys' network with br-phys itself, and th
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -16,33 +17,26 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from retia.errors import Fatal
 from retia.lab import netns
-from retia.lab.names import INTEGRATION, PHYSICAL, Place
+from retia.lab.contract import AGENT, DATABASE, VSWITCHD, Outage
+from retia.lab.failure import CheckFailed
+from retia.lab.names import FABRIC, INTEGRATION, PHYSICAL, Place
 from retia.lab.process import Done, environment, execute, spawn, tail
-from retia.lab.wire import until
+from retia.lab.wire import Tap, until
 from retia.model.local import TUNNEL_PORT
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PATIENCE = 15.0
+FLIGHT = 0.1
+"""Seconds a report may take, at the very most."""
+
 OPENFLOW = ("-O", "OpenFlow15")
-
-
-DATABASE, VSWITCHD, AGENT = "ovsdb-server", "ovs-vswitchd", "agent"
-"""The processes of a host, by the names that `stop` and `pid` take."""
-
-
-@dataclass
-class Outage:
-    """A time in which a host carried nothing, by `time.monotonic()`: its ovs-vswitchd was away."""
-
-    host: str
-    begin: float
-    end: float = float("inf")
 
 
 @dataclass
@@ -204,6 +198,30 @@ class Host:
         found = (pattern.search(line) for line in out.splitlines())
         return {int(one[2], 0): int(one[1]) for one in found if one}
 
+    def tunnel_tap(self) -> Tap:
+        """What it sends into the underlay."""
+        return Tap(self.place.namespace(FABRIC), f"to-{self.name}")
+
+    @asynccontextmanager
+    async def silent(self) -> AsyncIterator[None]:
+        """`ovs-ofctl monitor` beside a step; afterwards it must have said nothing."""
+        log = self.dir / "monitor.out"
+        log.unlink(missing_ok=True)
+        command = ["ovs-ofctl", "-O", "OpenFlow14", "monitor", INTEGRATION, "watch:!initial"]
+        child = spawn(command, self.environment(), log)
+        try:
+            await asyncio.sleep(FLIGHT)
+            if child.poll() is not None:
+                raise CheckFailed(f"cannot watch its flows: {tail(log)}", where=self.name)
+            yield
+            await asyncio.sleep(2 * FLIGHT)
+        finally:
+            child.kill()
+            child.wait()
+        said = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if "event=" in line]
+        if said:
+            raise CheckFailed(f"{len(said)} flow changes, the first: {said[0]}", where=self.name)
+
     # -- the agent -------------------------------------------------------------------------------------------------
 
     def start_agent(self, later: bool = False) -> None:
@@ -233,6 +251,16 @@ class Host:
         child = self.children.pop(name, None)
         if not await until(lambda: _has_ended(pid, child), PATIENCE):
             raise Fatal(f"{name} does not end", where=self.name, advice=f"look into {self.log}")
+
+    def runs(self, name: str) -> bool:
+        return self.pid(name) is not None
+
+    def check_agent(self) -> None:
+        """Raises Fatal, with the end of its log, when it ended by itself."""
+        child = self.children.get(AGENT)
+        if child is not None and child.poll() is not None:
+            what = f"its agent ended with {child.returncode}:\n{tail(self.log)}"
+            raise Fatal(what, where=self.name, advice=f"look into {self.log}")
 
     def pid(self, name: str) -> int | None:
         """Of a process of this host that runs, whoever started it."""

@@ -1,30 +1,21 @@
-"""A lab that is up, or comes up: etcd, the fabric, hosts, guests, and what its network says of them.
+"""A lab that is up, or comes up, whatever it is made of: its store, its network, and what that says of its guests.
 
-start: etcd ─┐
-       links ─┼─► switches ─► agents ─┐
-       network applied to the store ──┴─► guests configured, ports bound, flows there ─► ready
+Steps and conditions are handed one and need nothing else. How hosts and guests are made and joined is for `spaces`
+(namespaces and real Open vSwitch) and `software.lab` (all in this process) to say.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import time
-import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
-from pathlib import Path
 
-from retia.errors import Conflict, Fatal, InvalidInput, NotFound
-from retia.lab import etcd, netns
+from retia.errors import InvalidInput, NotFound
+from retia.lab.contract import AGENT, Guest, Host, Setup
 from retia.lab.failure import CheckFailed
 from retia.lab.file import LabFile
 from retia.lab.frames import BROADCAST
-from retia.lab.guardian import Guardian
-from retia.lab.guests import Guest, Setup
-from retia.lab.hosts import Host
-from retia.lab.names import FABRIC, Place
-from retia.lab.process import environment, execute, tail
 from retia.model.document import Document
 from retia.model.kinds import Port, RouterPort, Subnet, Switch
 from retia.model.names import is_id
@@ -32,7 +23,7 @@ from retia.model.network import Network
 from retia.model.state import Alive, Binding
 from retia.store import barrier, catalog
 from retia.store.changes import Changes
-from retia.store.etcd import EtcdStore
+from retia.store.contract import Store
 from retia.store.records import STATES, decode
 from retia.store.view import View
 from retia.values import Cidr, Ip, Mac
@@ -43,147 +34,46 @@ READY = 30.0
 UNDERLAY = "192.168"
 
 
-class Lab:
-    """Made by `commands`. `store` is there once it is up."""
+def addresses(file: LabFile) -> dict[str, str]:
+    """Where each host's tunnels end."""
+    return {name: f"{UNDERLAY}.{100 + i // 250}.{1 + i % 250}" for i, name in enumerate(file.hosts)}
 
-    def __init__(self, file: LabFile, place: Place, mark: str = "", agents: bool = True) -> None:
-        self.file, self.place, self.agents = file, place, agents
-        self.mark = mark or f"{place.name}.{uuid.uuid4().hex[:8]}"
-        self.env = environment(self.mark)
-        addresses = {name: f"{UNDERLAY}.{100 + i // 250}.{1 + i % 250}" for i, name in enumerate(file.hosts)}
-        self.hosts = {name: Host(name, addresses[name], place, self.mark) for name in file.hosts}
-        self.guests = {
-            name: Guest(name, self.hosts[wish.host], wish.port, place, self.mark) for name, wish in file.guests.items()
-        }
-        self.store: EtcdStore
+
+class Lab(ABC):
+    """Made by `commands`. `store` is there once it is up; `withdrawn` are records a step took out of it."""
+
+    file: LabFile
+    name: str
+    store: Store
+
+    def __init__(self, file: LabFile, name: str) -> None:
+        self.file, self.name = file, name
         self.network = Network()
         self.withdrawn: dict[str, bytes] = {}
-        self.up = False
-        self._guardian: Guardian | None = None
 
     @property
-    def name(self) -> str:
-        return self.place.name
+    @abstractmethod
+    def hosts(self) -> Mapping[str, Host]: ...
 
-    # -- up and down -----------------------------------------------------------------------------------------------
+    @property
+    @abstractmethod
+    def guests(self) -> Mapping[str, Guest]: ...
 
-    def claim(self) -> None:
-        """Take the name, with a guardian that gives everything back. Raises Conflict, NotAllowed."""
-        netns.check_right()
-        self.place.dir.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self.place.dir.mkdir(mode=0o700)
-        except FileExistsError:
-            advice = f"`retia lab down {self.name}` takes it away"
-            raise Conflict(f"lab {self.name} is up already", where=str(self.place.dir), advice=advice) from None
-        self._guardian = Guardian(self.place)
-        self.save()
-
+    @abstractmethod
     async def start(self) -> None:
-        """Everything, ready to be checked. Raises what hinders it; the caller then lets the guardian remove it."""
-        child = etcd.start(self.place, self.env)
-        await self._make_links()
-        empty = self.place.dir / "empty.db"
-        await execute(["ovsdb-tool", "create", str(empty), "/usr/share/openvswitch/vswitch.ovsschema"], self.env)
-        serving = asyncio.create_task(self._start_store(child), name="store")
-        try:
-            hosts = [self._start_host(host, empty, serving) for host in self.hosts.values()]
-            await together(serving, *hosts, *(guest.calm() for guest in self.guests.values()))
-        finally:
-            serving.cancel()
-        await self.refresh()
-        if self.agents:
-            await self.settle(READY)
-        self.save()
+        """Everything, ready to be checked. Raises what hinders it."""
 
-    async def _start_store(self, child: object) -> None:
-        self.store = await etcd.connect(self.place, child)  # type: ignore[arg-type]
-        if self.file.network is not None:
-            await self.apply(self.file.network)
-
-    async def _start_host(self, host: Host, empty: Path, serving: Awaitable[None]) -> None:
-        await host.start_switch(empty)
-        await asyncio.shield(serving)  # an agent wants its store there when it starts
-        if self.agents:
-            host.start_agent()
-        for guest in self.guests.values():
-            if guest.host is host and self.file.guests[guest.name].plugged:
-                await guest.plug()
-
-    async def _make_links(self) -> None:
-        """All namespaces and links. No link is ever in the machine's own namespace."""
-        space = self.place.namespace
-        nodes = [FABRIC, *self.hosts, *self.guests]
-        await netns.batch([f"netns add {space(node)}" for node in nodes], self.env)
-        for node in nodes:
-            netns.within(space(node), netns.silence)
-        pairs = [(f"to-{host}", FABRIC, host) for host in self.hosts]
-        pairs += [(guest.name, guest.host.name, guest.name) for guest in self.guests.values()]
-        links = [f"link add name {a} netns {space(b)} type veth peer name eth0 netns {space(c)}" for a, b, c in pairs]
-        await netns.batch(links, self.env)
-        await together(*(netns.batch(lines, self.env, space(node)) for node, lines in self._links_up().items()))
-
-    def _links_up(self) -> dict[str, list[str]]:
-        bridge = ["link add name fabric type bridge", "link set dev fabric up"]
-        ports = [f"link set dev to-{host} master fabric up" for host in self.hosts]
-        up = {FABRIC: [*bridge, *ports]}
-        for name in self.hosts:
-            mine = [guest.name for guest in self.guests.values() if guest.host.name == name]
-            up[name] = [
-                "link set dev lo up",
-                "link set dev eth0 up arp off",
-                *(f"link set dev {link} up" for link in mine),
-            ]
-        return up | {guest: ["link set dev lo up"] for guest in self.guests}
-
-    async def leave(self) -> None:
-        """Keep it up behind us."""
-        self.up = True
-        self.save()
-        await self.close()
-        if self._guardian:
-            self._guardian.keep()
-
-    async def close(self) -> None:
-        """Let go of etcd, and no more."""
-        if hasattr(self, "store"):
-            await self.store.close()
-
-    def remove(self) -> None:
-        """Have the guardian take everything away; returns when it is gone."""
-        if self._guardian:
-            self._guardian.remove()
-
+    @abstractmethod
     def save(self) -> None:
-        """What another process needs to find it again."""
-        guests = {
-            guest.name: {"host": guest.host.name, "iface_id": guest.iface_id, "plugged": guest.plugged}
-            for guest in self.guests.values()
-        }
-        data = {
-            "file": str(Path(self.file.path).resolve()),
-            "mark": self.mark,
-            "owner": os.getpid(),
-            "guests": guests,
-            "up": self.up,
-        }
-        new = self.place.file.with_suffix(".new")
-        addresses = {host.name: host.address for host in self.hosts.values()}
-        new.write_text(json.dumps(data | {"hosts": addresses}), encoding="utf-8")
-        new.replace(self.place.file)
+        """Note where guests are now, for whoever finds this lab again."""
 
-    async def find_again(self, saved: Mapping[str, Mapping[str, str]], addresses: Mapping[str, str]) -> None:
-        """Take up a lab another process left up; `saved` is its guests, `addresses` its hosts'."""
-        for name in self.hosts.keys() & addresses.keys():
-            self.hosts[name].address = addresses[name]
-        for name, state in saved.items():
-            if name in self.guests:
-                guest = self.guests[name]
-                guest.host, guest.iface_id = self.hosts[state["host"]], state["iface_id"]
-                guest.plugged = bool(state["plugged"])
-        self.up = True
-        self.store = await etcd.connect(self.place)
-        await self.refresh()
+    @abstractmethod
+    async def move(self, guest: str, to: str) -> None:
+        """Unplug a guest, carry its link over to another host, plug it there."""
+
+    @abstractmethod
+    async def carry(self, source: str, target: str, size: int, limit: float) -> float:
+        """A TCP stream of `size` bytes; the seconds it took. Raises OSError, TimeoutError."""
 
     # -- the network -----------------------------------------------------------------------------------------------
 
@@ -261,7 +151,8 @@ class Lab:
         """Until every agent lives, plugged guests' ports are bound, and all switches have it. Raises CheckFailed."""
         end = time.monotonic() + limit
         while lacking := await self._lacking():
-            self._check_agents()
+            for host in self.hosts.values():
+                host.check_agent()
             if time.monotonic() > end:
                 raise CheckFailed(f"not ready within {limit:g} s: {'; '.join(lacking)}", where=self.name)
             await asyncio.sleep(0.02)
@@ -275,7 +166,7 @@ class Lab:
         things = [decode(key, record.value) for key, record in records.items()]
         alive = {thing.host for thing in things if isinstance(thing, Alive)}
         bound = {thing.port: thing.host for thing in things if isinstance(thing, Binding)}
-        running = {host.name for host in self.hosts.values() if host.pid("agent")}
+        running = {host.name for host in self.hosts.values() if host.runs(AGENT)}
         lacking = [f"the agent of {name} is not there" for name in self.hosts if name in running - alive]
         plugged = [(guest, port) for guest in self.guests.values() if guest.plugged and (port := self.port_of(guest))]
         homes: dict[str, set[str]] = {}  # several when several interfaces claim one port: one of them has it
@@ -285,13 +176,6 @@ class Lab:
             if homes[port.id] <= running and bound.get(port.id) not in homes[port.id]:
                 lacking.append(f"the port of {guest.name} is not bound on {guest.host.name}")
         return lacking
-
-    def _check_agents(self) -> None:
-        for host in self.hosts.values():
-            child = host.children.get("agent")
-            if child is not None and child.poll() is not None:
-                what = f"its agent ended with {child.returncode}:\n{tail(host.log)}"
-                raise Fatal(what, where=host.name, advice=f"look into {host.log}")
 
 
 async def together(*work: Awaitable[None]) -> None:

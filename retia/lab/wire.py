@@ -13,10 +13,12 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Self
 
 from retia.lab.frames import checksum
 from retia.lab.netns import within
+from retia.lab.pings import Pings
 
 _ALL = 0x0003  # ETH_P_ALL
 _OUTGOING = 4  # PACKET_OUTGOING
@@ -37,7 +39,7 @@ class Tap:
 
         self._socket = within(namespace, make)
 
-    def __enter__(self) -> Tap:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,16 +69,14 @@ def absorb(namespace: str, port: int) -> socket.socket:
 
 
 @dataclass
-class Pinger:
-    """Pings `address` from a namespace. `replies` maps a request's number to (milliseconds, TTL of the reply)."""
+class Pinger(Pings):
+    """Pings `address` from a namespace."""
 
     namespace: str
     address: str
     ttl: int = 64
-    sent: dict[int, float] = field(default_factory=dict)
-    replies: dict[int, tuple[float, int]] = field(default_factory=dict)
 
-    def __enter__(self) -> Pinger:
+    def __enter__(self) -> Self:
         def make() -> socket.socket:
             made = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
             made.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, self.ttl)
@@ -92,45 +92,19 @@ class Pinger:
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
 
-    def send(self) -> int:
-        """One request more; its number. A guest without a route or an address sends none, which is a loss too."""
-        number = len(self.sent) + 1
+    def emit(self, number: int) -> None:
         body = struct.pack("!HHd", self._identifier, number & 0xFFFF, 0.0).ljust(52, b".")
         packet = struct.pack("!BBH", 8, 0, checksum(b"\x08\0\0\0" + body)) + body
-        self.sent[number] = time.monotonic()
         with contextlib.suppress(OSError):
             self._socket.sendto(packet, (self.address, 0))
-        return number
 
     def _read(self) -> None:
         with contextlib.suppress(OSError):
             packet = self._socket.recv(2048)
             start = (packet[0] & 15) * 4
             kind, _, _, identifier, number = struct.unpack_from("!BBHHH", packet, start)
-            if kind == 0 and identifier == self._identifier and number in self.sent:
-                self.replies.setdefault(number, ((time.monotonic() - self.sent[number]) * 1000, packet[8]))
-
-    async def settle(self, numbers: int, patience: float) -> None:
-        """Wait until that many replies are there, or `patience` is over since the last request."""
-        end = max(self.sent.values(), default=time.monotonic()) + patience
-        while len(self.replies) < numbers and time.monotonic() < end:
-            await asyncio.sleep(0.002)
-
-    @property
-    def lost(self) -> int:
-        return len(self.sent) - len(self.replies)
-
-
-async def send_for(pinger: Pinger, every: float, done: asyncio.Event) -> None:
-    """Requests at a steady pace until `done`, by the clock so that none is skipped."""
-    loop = asyncio.get_running_loop()
-    due = loop.time()
-    while not done.is_set():
-        pinger.send()
-        due += every
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(due):
-                await done.wait()
+            if kind == 0 and identifier == self._identifier:
+                self.answered(number, packet[8])
 
 
 async def carry(source: str, target: str, address: str, size: int, limit: float) -> float:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retia.lab.actions.node import SETTLE, AtHost, EndProcess
+from retia.lab.contract import DATABASE, VSWITCHD, Host
 from retia.lab.failure import CheckFailed
-from retia.lab.hosts import DATABASE, VSWITCHD, Host
 from retia.lab.words import HostName, StageName
 from retia.pipeline.stages import STAGES
 from retia.values import Ip
@@ -37,7 +37,7 @@ class StartSwitch(AtHost):
 
     async def run(self, lab: Lab) -> str:
         host = lab.hosts[self.host]
-        if host.pid(VSWITCHD):
+        if host.runs(VSWITCHD):
             raise CheckFailed("its ovs-vswitchd runs already", where=self.host)
         took = await host.start_vswitchd()
         begin = time.monotonic()
@@ -58,7 +58,7 @@ class StartDatabase(AtHost):
 
     async def run(self, lab: Lab) -> str:
         host = lab.hosts[self.host]
-        if host.pid(DATABASE):
+        if host.runs(DATABASE):
             raise CheckFailed("its ovsdb-server runs already", where=self.host)
         await host.start_database()
         return f"ovsdb-server of {self.host} is back"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 from retia.errors import InvalidInput
+from retia.lab.contract import AGENT, Node
 from retia.lab.failure import CheckFailed
 from retia.lab.reader import Reader, Spot
 from retia.lab.words import GuestName, HostName, NodeName
@@ -27,8 +28,8 @@ class Move:
     to: HostName
 
     async def run(self, lab: Lab) -> str:
-        guest, source = lab.guests[self.guest], lab.guests[self.guest].host.name
-        await guest.move(lab.hosts[self.to])
+        source = lab.guests[self.guest].host.name
+        await lab.move(self.guest, self.to)
         lab.save()
         await lab.settle(SETTLE)
         return f"{self.guest} moved from {source} to {self.to}"
@@ -105,7 +106,7 @@ class StopAgent(EndProcess):
     """End a host's agent, politely or (`how: kill`) at once."""
 
     async def run(self, lab: Lab) -> str:
-        await lab.hosts[self.host].stop("agent", self.signal)
+        await lab.hosts[self.host].stop(AGENT, self.signal)
         return f"the agent of {self.host} has ended"
 
 
@@ -117,7 +118,7 @@ class StartAgent(AtHost):
 
     async def run(self, lab: Lab) -> str:
         host = lab.hosts[self.host]
-        if host.pid("agent"):
+        if host.runs(AGENT):
             raise CheckFailed("its agent runs already", where=self.host)
         host.start_agent(self.pipeline == "later")
         begin = time.monotonic()
@@ -137,7 +138,7 @@ class Run:
     tell: bool = False
 
     async def run(self, lab: Lab) -> str:
-        node = lab.hosts.get(self.in_) or lab.guests[self.in_]
+        node: Node = lab.hosts.get(self.in_) or lab.guests[self.in_]
         done = await node.run("sh", "-c", self.command, check=False, limit=self.limit)
         said = (done.out + done.err).strip()
         if done.code != self.exit:

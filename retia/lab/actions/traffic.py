@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Literal
 from retia.errors import InvalidInput
 from retia.lab.failure import CheckFailed
 from retia.lab.frames import BROADCAST, PORTS, Arp, Frame, difference, parse_arp
-from retia.lab.wire import Pinger, Tap, absorb, carry
+from retia.lab.pings import Pings
 from retia.lab.words import ALL, GuestName, Guests, MacTarget, Target
 from retia.values import Ip, Ip4, Mac
 
 if TYPE_CHECKING:
+    from retia.lab.contract import Tap
     from retia.lab.lab import Lab
 
 PATIENCE = 1.0
@@ -50,8 +51,8 @@ class Ping:
         pairs_word = f"{len(pairs)} pairs, " if len(pairs) > 1 else ""
         return f"{pairs_word}{len(times)} answers, median {times[len(times) // 2]:.1f} ms"
 
-    async def _ping(self, lab: Lab, source: str, target: str) -> Pinger:
-        with Pinger(lab.guests[source].namespace, str(lab.address_of(target)), self.ttl) as pinger:
+    async def _ping(self, lab: Lab, source: str, target: str) -> Pings:
+        with lab.guests[source].pinger(str(lab.address_of(target)), self.ttl) as pinger:
             for number in range(self.count):
                 if number:
                     await asyncio.sleep(self.every)
@@ -59,7 +60,7 @@ class Ping:
             await pinger.settle(self.count, PATIENCE)
         return pinger
 
-    def _judge(self, source: str, target: str, pinger: Pinger) -> None:
+    def _judge(self, source: str, target: str, pinger: Pings) -> None:
         replies = len(pinger.replies)
         if self.expect == "silence" and replies:
             raise CheckFailed(f"{target} answers {source}, {replies} of {self.count} times")
@@ -120,9 +121,9 @@ class SendFrame:
         token = frame.payload[:24]
         wanted: dict[str, list[bytes]] = {name: [how.of(frame, lab).pack()] for name, how in self.received.items()}
         with contextlib.ExitStack() as stack:
-            taps = {name: stack.enter_context(Tap(guest.namespace)) for name, guest in lab.guests.items()}
+            taps = {name: stack.enter_context(guest.tap()) for name, guest in lab.guests.items()}
             for guest in lab.guests.values():  # else its kernel would answer that nobody listens
-                stack.enter_context(absorb(guest.namespace, PORTS[1]))
+                stack.enter_context(guest.absorb(PORTS[1]))
             taps[self.from_].send(frame.pack())
             got = await listen(taps, lambda data: token in data, len(wanted))
         for name, frames in got.items():
@@ -174,7 +175,7 @@ class AskArp:
         asked = lab.address_of(self.asks)
         request = Arp(1, mine, me, NOBODY, asked)
         with contextlib.ExitStack() as stack:
-            taps = {name: stack.enter_context(Tap(guest.namespace)) for name, guest in lab.guests.items()}
+            taps = {name: stack.enter_context(guest.tap()) for name, guest in lab.guests.items()}
             taps[self.from_].send(request.pack(BROADCAST))
             got = await listen(taps, lambda frame: _is_about(frame, asked, me), int(self.expect == "reply"))
         others = [name for name, frames in got.items() if frames and name != self.from_]
@@ -209,10 +210,8 @@ class Tcp:
     limit: float = 10.0
 
     async def run(self, lab: Lab) -> str:
-        source, target = lab.guests[self.from_], lab.guests[self.to]
-        address = str(lab.address_of(self.to))
         try:
-            seconds = await carry(source.namespace, target.namespace, address, self.size, self.limit)
+            seconds = await lab.carry(self.from_, self.to, self.size, self.limit)
         except (OSError, TimeoutError) as error:
             raise CheckFailed(f"no stream from {self.from_} to {self.to}: {error or 'too slow'}") from None
         return f"{self.size / 1e6:g} MB in {seconds:.2f} s, {self.size * 8 / seconds / 1e6:.0f} Mbit/s"

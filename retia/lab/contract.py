@@ -1,0 +1,136 @@
+"""What a lab's hosts and guests are to its steps and conditions: real ones in namespaces, or software ones here.
+
+    Lab ─┬─ SpacesLab      namespaces, Open vSwitch, etcd: hosts.Host, guests.Guest
+         └─ SoftwareLab    all in this process, no root:   software.host, software.guest
+
+An action says what is to be done to a host or guest, never how; so that one lab file is checked in both worlds. What
+only a real host can do an action says in its `needs`, and a software lab leaves that step out, aloud.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from retia.lab.pings import Pings
+from retia.values import Cidr, Ip, Mac
+
+DATABASE, VSWITCHD, AGENT = "ovsdb-server", "ovs-vswitchd", "agent"
+"""The processes of a host, by the names that `stop` and `runs` take."""
+
+
+@dataclass
+class Outage:
+    """A time in which a host carried nothing, by `time.monotonic()`: its ovs-vswitchd was away."""
+
+    host: str
+    begin: float
+    end: float = float("inf")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a guest is told of the network. `address` has its prefix length."""
+
+    mac: Mac
+    address: Cidr | None = None
+    gateway: Ip | None = None
+    mtu: int = 1400
+
+
+class Done(Protocol):
+    """A command that ended."""
+
+    @property
+    def code(self) -> int: ...
+    @property
+    def out(self) -> str: ...
+    @property
+    def err(self) -> str: ...
+
+
+class Tap(Protocol):
+    """Every frame a link carries towards its guest, from now on. A context manager."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+    def send(self, frame: bytes) -> None: ...
+    def received(self) -> Iterator[bytes]:
+        """Frames that came in and were not read yet."""
+
+
+class Node(Protocol):
+    @property
+    def name(self) -> str: ...
+    async def run(self, *command: str, check: bool = True, limit: float = 60.0) -> Done:
+        """A command inside, to its end."""
+
+
+class Guest(Node, Protocol):
+    """`plugged`: whether its link is in the bridge of its host."""
+
+    iface_id: str
+    setup: Setup | None
+    plugged: bool
+
+    @property
+    def host(self) -> Host: ...
+    async def configure(self, setup: Setup) -> None:
+        """Once more does nothing unless something changed."""
+
+    async def plug(self) -> None: ...
+    async def unplug(self) -> None: ...
+    def pinger(self, address: str, ttl: int = 64) -> Pings: ...
+    def tap(self) -> Tap: ...
+    def absorb(self, port: int) -> AbstractContextManager[object]:
+        """While it holds, nobody answers that no one listens at that UDP port."""
+
+
+class Host(Node, Protocol):
+    address: str
+
+    @property
+    def outages(self) -> Sequence[Outage]: ...
+    def start_agent(self, later: bool = False) -> None:
+        """`later`: that of another Retia, whose pipeline differs."""
+
+    def runs(self, name: str) -> bool:
+        """Whether a process of this host runs, whoever started it."""
+
+    def check_agent(self) -> None:
+        """Raises Fatal, with what it said, when the agent ended by itself."""
+
+    async def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None: ...
+    async def start_vswitchd(self) -> float:
+        """Start it again, with the bridges its database has. Returns the seconds until it answered."""
+
+    async def start_database(self) -> None: ...
+    async def boot(self, address: str) -> None:
+        """The machine is cut off and comes up again, at `address`: nothing of it was told to end."""
+
+    async def set_iface_id(self, link: str, iface_id: str) -> None: ...
+    async def flows(self) -> list[str]:
+        """Its flows as text without counters, sorted."""
+
+    async def counts(self, table: int, field_: str) -> dict[int, int]:
+        """Packets counted by the flows of a table, by the value they match in a field."""
+
+    async def remove_flows(self, match: str) -> None:
+        """By hand, as an operator would. `match` is Open vSwitch's: `table=3,metadata=1`; "" for all."""
+
+    async def add_flow(self, flow: str) -> None: ...
+    async def remove_tunnel(self) -> None: ...
+    async def remove_bridge(self) -> None:
+        """With all its ports: whoever plugged the guests in has to do so again."""
+
+    async def has_bridge(self) -> bool:
+        """Whether it is there, with the tunnel port."""
+
+    def tunnel_tap(self) -> Tap:
+        """What it sends into the underlay."""
+
+    def silent(self) -> AbstractAsyncContextManager[None]:
+        """Its switch beside a step: raises CheckFailed afterwards when any flow changed."""
