@@ -151,8 +151,7 @@ class Lab(ABC):
         """Until every agent lives, plugged guests' ports are bound, and all switches have it. Raises CheckFailed."""
         end = time.monotonic() + limit
         while lacking := await self._lacking():
-            for host in self.hosts.values():
-                host.check_agent()
+            self._check_agents()
             if time.monotonic() > end:
                 raise CheckFailed(f"not ready within {limit:g} s: {'; '.join(lacking)}", where=self.name)
             await asyncio.sleep(0.02)
@@ -176,6 +175,10 @@ class Lab(ABC):
             if homes[port.id] <= running and bound.get(port.id) not in homes[port.id]:
                 lacking.append(f"the port of {guest.name} is not bound on {guest.host.name}")
         return lacking
+
+    def _check_agents(self) -> None:
+        for host in self.hosts.values():
+            host.check_agent()
 
 
 async def together(*work: Awaitable[None]) -> None:
