@@ -58,6 +58,12 @@ class FlowTable:
             insort(self._ordered.setdefault(flow.table, []), self._spaces[where], key=_rank)
         self._spaces[where].flows[values] = flow
 
+    def get(self, key: FlowKey) -> Flow | None:
+        """The flow with this key."""
+        where, values = _place(key)
+        space = self._spaces.get(where)
+        return space.flows.get(values) if space is not None else None
+
     def drop(self, key: FlowKey) -> None:
         """Remove the flow with this key, if there is one."""
         where, values = _place(key)

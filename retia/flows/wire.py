@@ -156,6 +156,14 @@ _ENCODERS: dict[type[Action], Callable[[Any], bytes]] = {
 }
 
 
+class FlowMod(NamedTuple):
+    """A FLOW_MOD as a switch reads it. Of a deletion only the flow's key counts."""
+
+    command: int
+    flow: Flow
+    reset_counts: bool
+
+
 # -- in -------------------------------------------------------------------------------------------------------------
 
 
@@ -169,6 +177,14 @@ def decode_descriptions(body: bytes) -> Iterator[Observed]:
         actions = decode_instructions(body[at : place + size])
         yield Observed(Flow(table, priority, wanted, actions, cookie), packets, octets, seconds)
         place += size
+
+
+def decode_flow_mod(body: bytes) -> FlowMod:
+    """The body of a FLOW_MOD that Retia sends: what the software switch is told."""
+    cookie, _, table, command, _, _, priority, _, _, _, flags, _ = _FLOW_MOD.unpack_from(body)
+    wanted, at = decode_match(body, _FLOW_MOD.size)
+    flow = Flow(table, priority, wanted, decode_instructions(body[at:]), cookie)
+    return FlowMod(command, flow, bool(flags & RESET_COUNTS))
 
 
 class Update(NamedTuple):

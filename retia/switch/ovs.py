@@ -11,7 +11,6 @@ by waiting (too old, not root, someone else's bridge) ends `run` before the firs
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,33 +23,16 @@ from retia.switch import bridge, connection, ovsdb
 from retia.switch.bridge import Wanted
 from retia.switch.bundle import Refusal
 from retia.switch.connection import FLOW_MONITOR, Connection, Kind, Message
-from retia.switch.contract import Connected, Disconnected, ForeignChange, InterfacesChanged, Refused, Reporter
+from retia.switch.contract import Connected, Disconnected, InterfacesChanged, Reporter
 from retia.switch.interfaces import MONITORED, Interfaces
 from retia.switch.reconciler import Reconciler
+from retia.switch.repair import Pause, keep_repaired
 from retia.switch.underlay import Underlay
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
-STEADY = 2.0
 START_TRIES = 16
-"""Seconds: between two tries, and after which a connection counts as a good one. Tries: what a bridge just made gets
-to open its socket, together about 5 seconds."""
+"""What a bridge just made gets to open its socket, together about 5 seconds."""
 
 log = logger("switch")
-
-
-class Pause:
-    """Between tries: twice as long each time, short again after a connection that lasted."""
-
-    def __init__(self) -> None:
-        self._next = FIRST_PAUSE
-        self._since = time.monotonic()
-
-    async def sleep(self) -> None:
-        if time.monotonic() - self._since > STEADY + LONGEST_PAUSE:
-            self._next = FIRST_PAUSE
-        await asyncio.sleep(self._next)
-        self._next = min(LONGEST_PAUSE, 2 * self._next)
-        self._since = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -112,7 +94,7 @@ class OvsSwitch:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_database(report), name="ovsdb")
                 tasks.create_task(self._keep_openflow(report), name="openflow")
-                tasks.create_task(self._repair(report), name="repair")
+                tasks.create_task(keep_repaired(self._foreign, self._reconciler, report), name="repair")
                 tasks.create_task(self._underlay.run(), name="underlay")
         except ExceptionGroup as group:
             first = group.exceptions[0]
@@ -230,18 +212,3 @@ class OvsSwitch:
                     self._foreign.put_nowait(update)
         elif message.kind == Kind.ERROR:
             log.warning("openflow error", error=connection.refused(message, "").what)
-
-    async def _repair(self, report: Reporter) -> None:
-        """Changes gather for a short while, for a longer one when someone goes on and on changing flows."""
-        pause = Pause()
-        while True:
-            updates = [await self._foreign.get()]
-            await pause.sleep()
-            while not self._foreign.empty():
-                updates.append(self._foreign.get_nowait())
-            repair = await self._reconciler.foreign(updates)
-            if repair.flows:
-                log.warning("foreign flow changes put right", flows=repair.flows)
-                report(ForeignChange(repair.flows))
-            if repair.refusals:
-                report(Refused(tuple(repair.refusals)))

@@ -12,14 +12,27 @@ flows may be those of another pipeline, whose tables mean something else, and no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from retia.errors import SwitchAway
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.wire import ADDED, MODIFIED, REMOVED, Observed, Update
 from retia.switch.bundle import Bundler, Change, Refusal, delete, delete_all, put
-from retia.switch.connection import Connection
+
+
+class Channel(Protocol):
+    """A connection to a switch, as far as agreeing needs it."""
+
+    async def dump(self) -> list[Observed]:
+        """Raises SwitchAway."""
+
+    def abort(self) -> None: ...
+
+
+class Sender(Protocol):
+    async def send(self, changes: Sequence[Change], whole: bool = False) -> list[Refusal]:
+        """Raises SwitchAway."""
 
 
 class Repair(NamedTuple):
@@ -30,15 +43,17 @@ class Repair(NamedTuple):
 
 
 class Reconciler:
-    """Holds what the switch should have. `connected` and `disconnected` are called by `ovs`. Where a change may have
-    gone in by half, the connection is given up: `ovs` opens it again, and that ends in the difference."""
+    """Holds what the switch should have; told of connections by `ovs` and `software`. Where a change may have gone in
+    by half, the connection is given up: it is opened again, and that ends in the difference."""
 
-    def __init__(self) -> None:
+    def __init__(self, bundler: Callable[[Any], Sender] = Bundler) -> None:
+        """`bundler` makes of a connection what sends changes over it."""
+        self._make_bundler = bundler
         self.desired: dict[FlowKey, Flow] = {}
         self.refused: dict[FlowKey, Refusal] = {}
         self._started = False
-        self._connection: Connection | None = None
-        self._bundler: Bundler | None = None
+        self._connection: Channel | None = None
+        self._bundler: Sender | None = None
         self._lock = asyncio.Lock()
 
     @property
@@ -73,7 +88,7 @@ class Reconciler:
         self.refused.pop(key, None)
         return delete(key)
 
-    async def connected(self, connection: Connection) -> list[Refusal]:
+    async def connected(self, connection: Channel) -> list[Refusal]:
         """Make a switch that came (back) agree."""
         async with self._lock:
             self._connection, self._bundler = connection, None
@@ -91,7 +106,7 @@ class Reconciler:
         except SwitchAway:
             self._give_up()
             return []
-        self._bundler = Bundler(self._connection)
+        self._bundler = self._make_bundler(self._connection)
         return await self._send(list(self._difference(observed)), whole=bool(observed))
 
     def _difference(self, observed: dict[FlowKey, Flow]) -> Iterator[Change]:

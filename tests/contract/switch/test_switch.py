@@ -10,7 +10,7 @@ import pytest
 from retia.errors import SwitchAway
 from retia.flows.actions import Goto, Load, Output
 from retia.flows.fields import Subfield
-from retia.flows.flow import Flow
+from retia.flows.flow import Flow, FlowKey
 from retia.flows.match import match
 from retia.switch.contract import Connected, Disconnected, ForeignChange, InterfacesChanged, events
 from tests.contract.switch.conftest import Agent
@@ -123,3 +123,53 @@ async def test_events_can_be_iterated(world: World) -> None:
                 break
     with pytest.raises(SwitchAway):
         await switch.observed()
+
+
+async def test_a_match_without_what_it_needs_is_refused(agent: Agent) -> None:
+    bare = Flow(4, 4, (("ip_dst", 5, 0xFFFFFFFF),), (Goto(20),), 77)
+    (refusal,) = await agent.switch.start([*FLOWS, bare])
+    assert refusal.flow == bare and hex(bare.cookie) in str(refusal.error)
+    assert await agent.flows() == WANTED
+
+
+FRAME = bytes.fromhex("02000000000102000000000288b5") + b"x" * 46
+WAY = [Flow(0, 10, match(eth_dst=0x020000000001), (Goto(1),), 1), Flow(1, 10, match(), (), 2)]
+
+
+async def counted(agent: Agent) -> dict[FlowKey, tuple[int, int]]:
+    return {one.flow.key: (one.packets, one.octets) for one in await agent.switch.observed()}
+
+
+async def test_counters_live_as_long_as_what_they_count(agent: Agent) -> None:
+    agent.world.add_interface("guest", "web/web1")
+    await agent.switch.start(WAY)
+    for _ in range(3):
+        agent.world.receive("guest", FRAME)
+    three = {flow.key: (3, 3 * len(FRAME)) for flow in WAY}
+    assert await counted(agent) == three
+    await agent.again()
+    await agent.switch.start([*WAY, FLOWS[9]])
+    assert await counted(agent) == three | {FLOWS[9].key: (0, 0)}, "a restarted agent touches nothing that is right"
+    agent.world.remove_flow(WAY[1].key)
+    await agent.until(lambda: agent.count(ForeignChange))
+    assert await counted(agent) == three | {FLOWS[9].key: (0, 0), WAY[1].key: (0, 0)}, "nor does a repair"
+    await agent.switch.apply([WAY[0]._replace(cookie=8)], [])
+    assert (await counted(agent))[WAY[0].key] == (0, 0), "another object's flow does not show this one's packets"
+
+
+async def test_a_database_that_goes_and_comes_back_changes_nothing(agent: Agent) -> None:
+    agent.world.add_interface("guest", "web/web1")
+    await agent.switch.start(WAY)
+    await agent.until(lambda: "guest" in agent.interfaces)
+    known = dict(agent.interfaces)
+    agent.world.receive("guest", FRAME)
+    agent.world.stop_database()
+    await agent.until(lambda: agent.count(Disconnected))
+    assert Disconnected("ovsdb-server") in agent.events
+    assert await agent.switch.apply([FLOWS[9]], []) == []
+    before = len(agent.events)
+    agent.world.start_database()
+    await agent.until(lambda: any(isinstance(event, InterfacesChanged) for event in agent.events[before:]), 15.0)
+    assert agent.interfaces == known
+    await agent.until(lambda: agent.switch.connected, 15.0)  # Open vSwitch answers no OpenFlow without its database
+    assert await counted(agent) == {flow.key: (1, len(FRAME)) for flow in WAY} | {FLOWS[9].key: (0, 0)}

@@ -12,6 +12,8 @@ from retia.flows.text import show_flow, show_match
 from retia.switch.bridge import Wanted
 from retia.switch.contract import Switch
 from retia.switch.ovs import OvsSwitch, Place
+from retia.switch.software import SoftwareSwitch
+from retia.switch.software_bridge import SoftwareBridge
 from tests.ovs.server import OvsServer
 
 
@@ -21,6 +23,8 @@ class World(Protocol):
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
+    def start_database(self) -> None: ...
+    def stop_database(self) -> None: ...
     def add_interface(self, name: str, iface_id: str) -> None: ...
     def name_interface(self, name: str, iface_id: str) -> None: ...
     def remove_interface(self, name: str) -> None: ...
@@ -28,6 +32,9 @@ class World(Protocol):
         """As someone else; takes the place of one with the same key."""
 
     def remove_flow(self, key: FlowKey) -> None: ...
+    def receive(self, name: str, frame: bytes) -> None:
+        """A frame comes in by an interface."""
+
     def lose_flows(self) -> None:
         """The switch program dies and comes back, without its flows."""
 
@@ -46,6 +53,14 @@ class OvsWorld:
     def stop(self) -> None:
         self._server.kill("ovs-vswitchd")
         (self._server.dir / "ctl").unlink(missing_ok=True)
+
+    def start_database(self) -> None:
+        self._server.start_database()
+
+    def stop_database(self) -> None:
+        self._server.kill("ovsdb-server")
+        (self._server.dir / "db.sock").unlink(missing_ok=True)
+        (self._server.dir / "db.ctl").unlink(missing_ok=True)
 
     def lose_flows(self) -> None:
         self.stop()
@@ -68,8 +83,57 @@ class OvsWorld:
         match = f",{show_match(key.match)}" if key.match else ""
         self._server.ofctl("--strict", "del-flows", self._bridge, f"table={key.table},priority={key.priority}{match}")
 
+    def receive(self, name: str, frame: bytes) -> None:
+        self._server.appctl("netdev-dummy/receive", name, frame.hex())
+        self._server.appctl("revalidator/wait")
+
     def close(self) -> None:
         self._server.stop()
 
 
-WORLDS = {"ovs": OvsWorld}
+class SoftwareWorld:
+    def __init__(self) -> None:
+        self._bridge = SoftwareBridge()
+
+    def switch(self) -> Switch:
+        return SoftwareSwitch(self._bridge)
+
+    def start(self) -> None:
+        self._bridge.start()
+
+    def stop(self) -> None:
+        self._bridge.stop()
+
+    def start_database(self) -> None:
+        self._bridge.start_database()
+
+    def stop_database(self) -> None:
+        self._bridge.stop_database()
+
+    def lose_flows(self) -> None:
+        self.stop()
+        self.start()
+
+    def add_interface(self, name: str, iface_id: str) -> None:
+        self._bridge.plug(name, iface_id)
+
+    def name_interface(self, name: str, iface_id: str) -> None:
+        self._bridge.plug(name, iface_id)
+
+    def remove_interface(self, name: str) -> None:
+        self._bridge.unplug(name)
+
+    def add_flow(self, flow: Flow) -> None:
+        self._bridge.put(flow)
+
+    def remove_flow(self, key: FlowKey) -> None:
+        self._bridge.drop(key)
+
+    def receive(self, name: str, frame: bytes) -> None:
+        self._bridge.receive(self._bridge.interfaces[name].ofport, frame)
+
+    def close(self) -> None:
+        """Nothing is left of it."""
+
+
+WORLDS = {"ovs": OvsWorld, "software": SoftwareWorld}

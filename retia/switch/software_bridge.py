@@ -1,0 +1,230 @@
+"""Open vSwitch as a thing of this process: a bridge with ports and flows that carries frames by the packet walk.
+
+    SoftwareSwitch ──link──► SoftwareBridge ──walk──► what left, by which port ──► `on_sent`
+    (the agent's end)        ports, flows, counters    (guests, the tunnel port)
+
+It outlives agents as Open vSwitch does: whoever runs the host plugs interfaces in, takes flows out by hand, stops and
+starts it; a link is an agent's connection, told of what others change. Used by software labs and contract tests.
+Never sends a frame by itself, and knows no clock but that of its flows' ages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from retia.errors import SwitchAway, SwitchRefused
+from retia.flows.actions import Goto
+from retia.flows.flow import Flow, FlowKey
+from retia.flows.lookup import FlowTable
+from retia.flows.match import meets_needs
+from retia.flows.walk import Sent, Walk, walk
+from retia.flows.wire import ADD, ADDED, DELETE, MODIFIED, REMOVED, Observed, Update, decode_flow_mod
+from retia.model.local import TUNNEL_PORT, Interface
+from retia.switch.bundle import Change, Refusal
+from retia.switch.connection import Kind, Message, refused
+
+BAD_TABLE = (3, 2)
+BAD_PREREQUISITE = (4, 9)
+"""OpenFlow's error type and code: an instruction goes to no later table; a match lacks what it needs."""
+
+
+@dataclass
+class Counter:
+    packets: int = 0
+    octets: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+
+class SoftwareBridge:
+    """`running` and `database` say which of the two programs are up. `on_sent` gets each frame that left by a port."""
+
+    def __init__(self, name: str = "br-int", on_sent: Callable[[Sent], None] | None = None) -> None:
+        self.name = name
+        self.on_sent = on_sent or (lambda sent: None)
+        self.running = self.database = True
+        self.exists = False
+        self.interfaces: dict[str, Interface] = {}
+        self.flows = FlowTable()
+        self.changed = asyncio.Event()
+        self._counters: dict[FlowKey, Counter] = {}
+        self._numbers: dict[str, int] = {}
+        self._links: list[Link] = []
+
+    # -- what its agent asks of it ---------------------------------------------------------------------------------
+
+    def ensure(self) -> None:
+        """The bridge and its tunnel port, made where they are missing."""
+        if not self.exists or TUNNEL_PORT not in self.interfaces:
+            self.exists = True
+            self.plug(TUNNEL_PORT)
+
+    @property
+    def reachable(self) -> bool:
+        return self.running and self.exists
+
+    def connect(self, on_update: Callable[[Update], None]) -> Link:
+        """Raises SwitchAway."""
+        if not self.reachable:
+            raise SwitchAway("the software switch is stopped", where=self.name)
+        link = Link(self, on_update)
+        self._links.append(link)
+        return link
+
+    def leave(self, link: Link) -> None:
+        if link in self._links:
+            self._links.remove(link)
+
+    def observed(self) -> list[Observed]:
+        now = time.monotonic()
+        return [
+            Observed(flow, counter.packets, counter.octets, now - counter.since)
+            for flow in self.flows
+            for counter in (self._counters[flow.key],)
+        ]
+
+    # -- what is done to it from outside ---------------------------------------------------------------------------
+
+    def plug(self, name: str, iface_id: str = "") -> int:
+        """An interface, new or named anew; its number, which it keeps for life."""
+        number = self._numbers.setdefault(name, len(self._numbers) + 1)
+        self.interfaces[name] = Interface(name, number, iface_id)
+        self._tell()
+        return number
+
+    def unplug(self, name: str) -> None:
+        if self.interfaces.pop(name, None) is not None:
+            self._tell()
+
+    def remove(self) -> None:
+        """The bridge, with all its ports and flows."""
+        self.exists = False
+        self.interfaces.clear()
+        self._forget()
+
+    def stop(self) -> None:
+        """The switch program ends: nothing is carried, and no flow is left."""
+        self.running = False
+        self._forget()
+
+    def start(self) -> None:
+        self.running = True
+        self._tell()
+
+    def stop_database(self) -> None:
+        """Interfaces may change meanwhile, and nobody hears of it."""
+        self.database = False
+        self._tell()
+
+    def start_database(self) -> None:
+        self.database = True
+        self._tell()
+
+    def _forget(self) -> None:
+        self.flows = FlowTable()
+        self._counters.clear()
+        for link in list(self._links):
+            link.abort()
+        self._tell()
+
+    def _tell(self) -> None:
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+    # -- flows -----------------------------------------------------------------------------------------------------
+
+    def put(self, flow: Flow, reset_counts: bool = False, by: Link | None = None) -> None:
+        """Add a flow, or put it in place of the one with its key, whose counters it keeps. Raises SwitchRefused."""
+        check(flow, self.name)
+        old = self.flows.get(flow.key)
+        if old is None or reset_counts:
+            self._counters[flow.key] = Counter()
+        self.flows.put(flow)
+        self._report(Update(ADDED if old is None else MODIFIED, flow), by)
+
+    def drop(self, key: FlowKey, by: Link | None = None) -> None:
+        old = self.flows.get(key)
+        if old is not None:
+            self.flows.drop(key)
+            del self._counters[key]
+            self._report(Update(REMOVED, old), by)
+
+    def drop_all(self, by: Link | None = None) -> None:
+        for flow in list(self.flows):
+            self.drop(flow.key, by)
+
+    def _report(self, update: Update, by: Link | None) -> None:
+        for link in self._links:
+            if link is not by:
+                link.on_update(update)
+
+    # -- packets ---------------------------------------------------------------------------------------------------
+
+    def receive(self, port: int, frame: bytes, tunnel: dict[str, int] | None = None) -> Walk | None:
+        """A frame comes in by a port; what leaves goes to `on_sent`. None while the switch carries nothing."""
+        if not self.reachable:
+            return None
+        story = walk(self.flows, frame, port, tunnel)
+        for step in story.steps:
+            if step.flow is not None:
+                counter = self._counters[step.flow.key]
+                counter.packets += 1
+                counter.octets += len(frame)
+        for sent in story.sent:
+            self.on_sent(sent)
+        return story
+
+
+def check(flow: Flow, where: str) -> None:
+    """What Open vSwitch refuses. Raises SwitchRefused, in its words."""
+    for action in flow.actions:
+        if isinstance(action, Goto) and action.table <= flow.table:
+            raise _refused(BAD_TABLE, where, flow)
+    if not all(meets_needs(flow.match, name) for name, _, _ in flow.match):
+        raise _refused(BAD_PREREQUISITE, where, flow)
+
+
+def _refused(code: tuple[int, int], where: str, flow: Flow) -> SwitchRefused:
+    return refused(Message(Kind.ERROR, 0, struct.pack("!HH", *code)), where, flow)
+
+
+class Link:
+    """An agent's connection to the bridge: dumps and bundles go in, what others change comes out of `on_update`."""
+
+    def __init__(self, bridge: SoftwareBridge, on_update: Callable[[Update], None]) -> None:
+        self._bridge, self.on_update = bridge, on_update
+        self.closed = asyncio.Event()
+
+    def abort(self) -> None:
+        self.closed.set()
+        self._bridge.leave(self)
+
+    def _check_open(self) -> None:
+        if self.closed.is_set():
+            raise SwitchAway("the connection to the software switch is closed", where=self._bridge.name)
+
+    async def dump(self) -> list[Observed]:
+        """Raises SwitchAway."""
+        self._check_open()
+        return self._bridge.observed()
+
+    async def send(self, changes: Sequence[Change], whole: bool = False) -> list[Refusal]:
+        """All that the switch takes is in when this returns, always at one moment. Raises SwitchAway."""
+        self._check_open()
+        return list(self._carry_out(changes))
+
+    def _carry_out(self, changes: Iterable[Change]) -> Iterator[Refusal]:
+        for change in changes:
+            said = decode_flow_mod(change.body)
+            try:
+                if said.command == ADD:
+                    self._bridge.put(said.flow, said.reset_counts, self)
+                elif said.command == DELETE:
+                    self._bridge.drop_all(self)
+                else:
+                    self._bridge.drop(said.flow.key, self)
+            except SwitchRefused as error:
+                yield Refusal(change.key, change.flow, error)
