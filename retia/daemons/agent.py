@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from retia import __version__
@@ -22,11 +23,14 @@ from retia.daemons.loop import Loop
 from retia.daemons.questions import Questions
 from retia.errors import InvalidInput
 from retia.log import logger
+from retia.model.state import HostState
 from retia.store import schema
+from retia.store.contract import Store
 from retia.store.etcd import Access, EtcdStore
 from retia.store.host import HostAgent, register
 from retia.store.sync import Sync
 from retia.switch.bridge import Wanted
+from retia.switch.contract import Switch
 from retia.switch.ovs import OvsSwitch, Place
 from retia.values import Ip
 
@@ -43,7 +47,20 @@ async def run(settings: Settings) -> None:
     await switch.check()
     state = await register(store, settings.host_name, tunnel, __version__)
     log.info("registered", host=state.host, key=state.key, tunnel=str(state.tunnel))
+    try:
+        await attend(settings, state, store, switch, _on_signals)
+    finally:
+        await store.close()
 
+
+async def attend(
+    settings: Settings,
+    state: HostState,
+    store: Store,
+    switch: Switch,
+    begun: Callable[[list[asyncio.Task[None]]], None],
+) -> None:
+    """Keep the switch of a registered host true until the tasks that `begun` is told of are cancelled, or this is."""
     sync = Sync(store)
     compiler = Compiler(state.host)
     host = HostAgent(store, state.host, settings.lease_seconds)
@@ -68,13 +85,12 @@ async def run(settings: Settings) -> None:
                 tasks.create_task(duties.tell_applied(), name="applied"),
                 tasks.create_task(host.run(), name="lease"),
             ]
-            _on_signals(running)
+            begun(running)
     except* asyncio.CancelledError:
         pass
     finally:
         server.close()
         settings.control_socket.unlink(missing_ok=True)
-        await store.close()
         log.info("stopped")
 
 
