@@ -125,27 +125,58 @@ class Tunnel:
 
 @dataclass(frozen=True)
 class Flows:
-    """`same`: all hosts' flows end as they were. `untouched`: and Open vSwitch reports no change in between."""
+    """`same`: all hosts' flows end as they were. `untouched`: and Open vSwitch reports no change in between.
+    `kept`: flows may come and go, but of those that are there before and after none is touched meanwhile, and no
+    counter falls."""
 
     word: str
 
     @classmethod
     def from_text(cls, text: str) -> Flows:
-        if text not in ("same", "untouched"):
-            raise InvalidInput(f"flows are `same` or `untouched`, not {text!r}")
+        if text not in ("same", "untouched", "kept"):
+            raise InvalidInput(f"flows are `same`, `untouched` or `kept`, not {text!r}")
         return cls(text)
 
     @asynccontextmanager
     async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
         before = {name: await host.flows() for name, host in lab.hosts.items()}
+        packets = {name: await host.packets() for name, host in lab.hosts.items()}
+        said: dict[str, list[str]] = {}
         async with contextlib.AsyncExitStack() as stack:
-            if self.word == "untouched":
+            if self.word != "same":
                 for host in lab.hosts.values():
-                    await stack.enter_async_context(host.silent())
+                    said[host.name] = await stack.enter_async_context(host.changes())
             yield
-            for name, host in lab.hosts.items():
-                await _same_flows(host, before[name])
+            if self.word != "kept":
+                for name, host in lab.hosts.items():
+                    await _same_flows(host, before[name])
+        for name, host in lab.hosts.items():
+            await self._judge(host, said.get(name, []), packets[name])
         notes.append(f"{sum(map(len, before.values()))} flows {self.word}")
+
+    async def _judge(self, host: Host, said: list[str], before: dict[str, int]) -> None:
+        if self.word == "untouched" and said:
+            raise CheckFailed(f"{len(said)} flow changes, the first: {said[0]}", where=host.name)
+        if self.word == "same":
+            return
+        after = await host.packets()
+        kept = before.keys() & after.keys()
+        touched = {flow_key(line) for line in said} & {flow_key(flow) for flow in kept}
+        if touched:
+            what = f"{len(touched)} flows were touched that stay as they are, the first: {' '.join(min(touched))}"
+            raise CheckFailed(what, where=host.name)
+        fallen = [flow for flow in kept if after[flow] < before[flow]]
+        if fallen:
+            raise CheckFailed(f"{len(fallen)} counters fell, the first: {fallen[0]}", where=host.name)
+
+
+def flow_key(line: str) -> tuple[str, ...]:
+    """Cookie, table and match from a line of `dump-flows` or `monitor`, which tells no priority."""
+    head = line.partition("actions=")[0].replace(",", " ").split()
+    table = next((word for word in head if word.startswith("table=")), "table=0")
+    cookie = next((word for word in head if word.startswith("cookie=")), "")
+    others = ("table=", "cookie=", "priority=", "event=", "reason=")
+    return cookie, table, *(word for word in head if not word.startswith(others))
 
 
 async def _same_flows(host: Host, before: list[str]) -> None:
@@ -157,6 +188,29 @@ async def _same_flows(host: Host, before: list[str]) -> None:
             what = f"its flows differ: {len(gone)} gone, {len(new)} new\n" + "\n".join(lines)
             raise CheckFailed(what, where=host.name)
         await asyncio.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """`kept`: no port of any bridge is made anew or gets another number, and none goes."""
+
+    word: str
+
+    @classmethod
+    def from_text(cls, text: str) -> Ports:
+        if text != "kept":
+            raise InvalidInput(f"ports are `kept`, not {text!r}")
+        return cls(text)
+
+    @asynccontextmanager
+    async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
+        before = {name: await host.ports() for name, host in lab.hosts.items()}
+        yield
+        for name, host in lab.hosts.items():
+            gone = before[name] - await host.ports()
+            if gone:
+                raise CheckFailed(f"ports were not kept: {', '.join(sorted(gone))}", where=name)
+        notes.append(f"{sum(map(len, before.values()))} ports kept")
 
 
 @dataclass(frozen=True)
@@ -262,6 +316,7 @@ CONDITIONS: dict[str, type] = {
     "drops": Drops,
     "tunnel": Tunnel,
     "flows": Flows,
+    "ports": Ports,
     "store": StoreWord,
     "pinging": Pinging,
 }

@@ -24,7 +24,8 @@ DATABASE, VSWITCHD, AGENT = "ovsdb-server", "ovs-vswitchd", "agent"
 
 @dataclass
 class Outage:
-    """A time in which a host carried nothing, by `time.monotonic()`: its ovs-vswitchd was away."""
+    """A time in which a host carried nothing, by `time.monotonic()`: its ovs-vswitchd was away, or ovsdb-server was,
+    without which ovs-vswitchd does not run its main loop, and so not its userspace datapath."""
 
     host: str
     begin: float
@@ -107,7 +108,9 @@ class Host(Node, Protocol):
     async def start_vswitchd(self) -> float:
         """Start it again, with the bridges its database has. Returns the seconds until it answered."""
 
-    async def start_database(self) -> None: ...
+    async def start_database(self) -> float:
+        """Start it again, with what it had. Returns the seconds until the switch had found it."""
+
     async def boot(self, address: str) -> None:
         """The machine is cut off and comes up again, at `address`: nothing of it was told to end."""
 
@@ -129,8 +132,14 @@ class Host(Node, Protocol):
     async def has_bridge(self) -> bool:
         """Whether it is there, with the tunnel port."""
 
+    async def packets(self) -> dict[str, int]:
+        """Packets counted by each flow, by the flow as `flows` has it."""
+
+    async def ports(self) -> set[str]:
+        """Each port: its name, its number, and what tells it from one made anew."""
+
     def tunnel_tap(self) -> Tap:
         """What it sends into the underlay."""
 
-    def silent(self) -> AbstractAsyncContextManager[None]:
-        """Its switch beside a step: raises CheckFailed afterwards when any flow changed."""
+    def changes(self) -> AbstractAsyncContextManager[list[str]]:
+        """Its switch beside a step: afterwards the list holds each change of a flow, with table=N and its match."""

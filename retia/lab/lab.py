@@ -148,7 +148,8 @@ class Lab(ABC):
     # -- waiting for it --------------------------------------------------------------------------------------------
 
     async def settle(self, limit: float) -> None:
-        """Until every agent lives, plugged guests' ports are bound, and all switches have it. Raises CheckFailed."""
+        """Until every agent that runs lives, plugged guests' ports are bound, and all switches have it, but for hosts
+        whose agent has ended. Raises CheckFailed."""
         end = time.monotonic() + limit
         while lacking := await self._lacking():
             self._check_agents()
@@ -156,7 +157,8 @@ class Lab(ABC):
                 raise CheckFailed(f"not ready within {limit:g} s: {'; '.join(lacking)}", where=self.name)
             await asyncio.sleep(0.02)
         self._check_agents()
-        for answer in await barrier.wait(self.store, max(end - time.monotonic(), 1.0)):
+        ended = [host.name for host in self.hosts.values() if not host.runs(AGENT)]  # a lease outlives a kill
+        for answer in await barrier.wait(self.store, max(end - time.monotonic(), 1.0), without=ended):
             if answer.problems:
                 raise CheckFailed(f"its switch refused: {'; '.join(answer.problems)}", where=answer.host)
 

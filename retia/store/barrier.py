@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Collection
 
 from retia.errors import Timeout
 from retia.model.state import Alive, Applied, Barrier
@@ -24,8 +25,8 @@ def question() -> dict[str, bytes]:
     return {key_of(asked): encode(asked)}
 
 
-async def wait(store: Store, limit: float, asked: int | None = None) -> list[Applied]:
-    """Until every host that is alive has revision `asked` (None: ask now) in its switch.
+async def wait(store: Store, limit: float, asked: int | None = None, without: Collection[str] = ()) -> list[Applied]:
+    """Until every host that is alive has revision `asked` (None: ask now) in its switch, `without` those known better.
 
     Raises Timeout after `limit` seconds (which hosts, why), or StoreAway.
     """
@@ -37,7 +38,7 @@ async def wait(store: Store, limit: float, asked: int | None = None) -> list[App
         async with asyncio.timeout(limit):
             alive = await store.snapshot(f"{STATES}alive/")
             found = [decode(record.key, record.value) for record in alive.records.values()]
-            hosts |= {one.host for one in found if isinstance(one, Alive)}
+            hosts |= {one.host for one in found if isinstance(one, Alive)} - {*without}
             if not hosts <= answers.keys():
                 await gathering
     except TimeoutError:

@@ -29,7 +29,7 @@ from retia.switch.reconciler import Reconciler
 from retia.switch.repair import Pause, keep_repaired
 from retia.switch.underlay import Underlay
 
-START_TRIES = 16
+START_TRIES = 50
 """What a bridge just made gets to open its socket, together about 5 seconds."""
 
 log = logger("switch")
@@ -103,14 +103,17 @@ class OvsSwitch:
     # -- OVSDB -----------------------------------------------------------------------------------------------------
 
     async def _keep_database(self, report: Reporter) -> None:
-        pause = Pause()
+        pause, told = Pause(), ""
         while True:
             try:
                 await self._watch_database(report)
+                told = ""
             except RetiaError as error:
                 if not isinstance(error, Retry) and not self._made.is_set():
                     raise
-                log.warning("database away", error=error.what)
+                if str(error) != told:
+                    log.warning("database away", error=error.what)
+                told = str(error)
             await pause.sleep()
 
     async def _watch_database(self, report: Reporter) -> None:

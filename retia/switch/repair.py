@@ -10,9 +10,10 @@ from retia.log import logger
 from retia.switch.contract import ForeignChange, Refused, Reporter
 from retia.switch.reconciler import Reconciler
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
+FIRST_PAUSE, LONGEST_PAUSE, CALM = 0.02, 0.1, 0.5
 STEADY = 2.0
-"""Seconds: between two tries, and after which a connection counts as a good one."""
+"""Seconds: between two tries (a socket that is not there costs microseconds), between two repairs at the most, and
+after which a connection counts as a good one."""
 
 log = logger("switch")
 
@@ -20,21 +21,21 @@ log = logger("switch")
 class Pause:
     """Between tries: twice as long each time, short again after a connection that lasted."""
 
-    def __init__(self) -> None:
-        self._next = FIRST_PAUSE
+    def __init__(self, longest: float = LONGEST_PAUSE) -> None:
+        self._next, self._longest = FIRST_PAUSE, longest
         self._since = time.monotonic()
 
     async def sleep(self) -> None:
-        if time.monotonic() - self._since > STEADY + LONGEST_PAUSE:
+        if time.monotonic() - self._since > STEADY + self._longest:
             self._next = FIRST_PAUSE
         await asyncio.sleep(self._next)
-        self._next = min(LONGEST_PAUSE, 2 * self._next)
+        self._next = min(self._longest, 2 * self._next)
         self._since = time.monotonic()
 
 
 async def keep_repaired(foreign: asyncio.Queue[Update], reconciler: Reconciler, report: Reporter) -> None:
     """Changes gather for a short while, for a longer one when someone goes on and on changing flows."""
-    pause = Pause()
+    pause = Pause(CALM)
     while True:
         updates = [await foreign.get()]
         await pause.sleep()

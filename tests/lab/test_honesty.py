@@ -29,6 +29,8 @@ FALSE = """
   - {id: not-refused, apply: {network: {switches: {more: {}}}, refused: nonsense}}
   - {id: refused, apply: {network: {routers: {r1: {ports: {p: {switch: nowhere}}}}}}}
   - {id: flows-touched, run: {in: hv1, command: ovs-ofctl del-flows br-int}, flows: untouched}
+  - {id: flows-not-kept, run: {in: hv1, command: ovs-ofctl del-flows br-int}, flows: kept}
+  - {id: ports-not-kept, remove-tunnel: hv1, ports: kept}
   - {id: store-touched, apply: {network: {switches: {another: {}}}}, store: untouched}
   - {id: run-exit, run: {in: a, command: 'true', exit: 1}}
   - {id: run-prints, run: {in: a, command: echo hello, prints: bye}}

@@ -47,8 +47,9 @@ class ObjectName:
         return lab.network.find(BY_KIND[self.kind], self.name)
 
 
-async def _guarded(lab: Lab, refused: str, change: object) -> str:
-    """Do a change and let the lab settle; or see it refused, with `refused` in what is said, and nothing written."""
+async def _guarded(lab: Lab, refused: str, change: object, settled: bool = True) -> str:
+    """Do a change and let the lab settle (if `settled`); or see it refused, with `refused` in what is said, and
+    nothing written."""
     try:
         changes: Changes = await change  # type: ignore[misc]
     except RetiaError as error:
@@ -60,21 +61,24 @@ async def _guarded(lab: Lab, refused: str, change: object) -> str:
     if refused:
         raise CheckFailed("was not refused")
     await lab.refresh()
-    await lab.settle(SETTLE)
+    if settled:
+        await lab.settle(SETTLE)
     counts = {"new": changes.creates, "changed": changes.updates, "deleted": changes.deletes}
     return ", ".join(f"{len(items)} {word}" for word, items in counts.items() if items) or "nothing to change"
 
 
 @dataclass(frozen=True)
 class Apply:
-    """`network` is a document or the path to one. With `refused` it must be, saying that. Else the lab settles."""
+    """`network` is a document or the path to one. With `refused` it must be, saying that. Else the lab settles, unless
+    it cannot (`settled: false`)."""
 
     network: Declared
     prune: bool = False
     refused: str = ""
+    settled: bool = True
 
     async def run(self, lab: Lab) -> str:
-        return await _guarded(lab, self.refused, lab.apply(self.network.document, self.prune))
+        return await _guarded(lab, self.refused, lab.apply(self.network.document, self.prune), self.settled)
 
 
 @dataclass(frozen=True)

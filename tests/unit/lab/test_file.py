@@ -91,7 +91,7 @@ def test_wrong_heads(text: str, wanted: list[str]) -> None:
         ("{wait: 1, drops: {hv1: {no-rout: 1}}}", "nothing is dropped for 'no-rout'\n  did you mean no-route"),
         ("{wait: 1, drops: {hv1: {no-route: some}}}", "'some' is no count"),
         ("{wait: 1, drops: {hv9: {no-route: 1}}}", "there is no host 'hv9'"),
-        ("{wait: 1, flows: equal}", "flows are `same` or `untouched`"),
+        ("{wait: 1, flows: equal}", "flows are `same`, `untouched` or `kept`"),
         ("{wait: long}", "'long' is no number of seconds"),
         ("{move: {guest: a, to: hv3}}", "there is no host 'hv3'"),
         ("{withdraw: web}", "'web' is no kind and name"),
