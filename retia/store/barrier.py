@@ -18,6 +18,9 @@ from retia.model.state import Alive, Applied, Barrier
 from retia.store.contract import Store, Transaction
 from retia.store.records import APPLIED, STATES, decode, encode, key_of
 
+FIRST_LOOK, LAST_LOOK = 0.002, 0.05
+"""Seconds between two looks for answers."""
+
 
 def question() -> dict[str, bytes]:
     """What to put in a transaction for its revision to be answered."""
@@ -54,11 +57,15 @@ async def wait(store: Store, limit: float, asked: int | None = None, without: Co
 
 
 async def _gather(store: Store, revision: int, hosts: set[str], answers: dict[str, Applied]) -> None:
-    """Collect answers until those of all `hosts`, which fills meanwhile, are there."""
-    async for batch in store.watch(APPLIED, revision + 1):
-        for key, value in batch.events:
-            told = decode(key, value) if value is not None else None
+    """Collect answers until those of all `hosts`, which fills meanwhile, are there: look, seldomer the longer it takes.
+
+    A watch would be slower: what came before it was made, as most answers do, etcd tells it only ten times a second.
+    """
+    pause = FIRST_LOOK
+    while not hosts or not hosts <= answers.keys():
+        await asyncio.sleep(pause)
+        pause = min(1.5 * pause, LAST_LOOK)
+        for record in (await store.snapshot(APPLIED)).records.values():
+            told = decode(record.key, record.value)
             if isinstance(told, Applied) and told.revision >= revision:
                 answers[told.host] = told
-        if hosts and hosts <= answers.keys():
-            return

@@ -110,6 +110,17 @@ async def test_a_barrier_waits_for_those_who_live_and_names_those_who_do_not_ans
         await task
 
 
+async def test_an_answer_given_at_once_is_heard_at_once(store: Store) -> None:
+    """Also one that comes before the asker listens: etcd's watches hear of the past only ten times a second."""
+    async with alive(store, "hv1") as host:
+        start = asyncio.get_running_loop().time()
+        for _ in range(20):
+            asked = await store.commit(Transaction(puts=barrier.question()))
+            await host.applied(asked)
+            assert [one.revision for one in await barrier.wait(store, 5, asked)] == [asked]
+        assert asyncio.get_running_loop().time() - start < 1
+
+
 async def test_a_binding_that_cannot_be_read_is_replaced(store: Store) -> None:
     key = key_of(Binding(port="p", host="x"))
     await store.commit(Transaction(puts={key: b"garbage"}))
