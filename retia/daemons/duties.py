@@ -44,7 +44,7 @@ class Duties:
         """What changed. `ready`: interfaces and records are all known, so that what is not there may be released."""
         if delta.claims:
             self._claims = self._compiler.claims
-        seen = (ready, dict(self.records), list(self._switch.refused))
+        seen = (ready, dict(self.records), list(self._switch.refused), self._switch.hindrance)
         due = delta.claims or delta.troubles or seen != self._seen
         self._ready, self._seen, self._revision = ready, seen, revision
         for old, new in changes:
@@ -135,6 +135,10 @@ class Duties:
             HostProblem(host=host, about=one.about, what=one.what, where=one.where, advice=one.advice)
             for one in self._compiler.troubles
         ]
+        if (error := self._switch.hindrance) is not None:
+            found.append(
+                HostProblem(host=host, about="bridge", what=error.what, where=error.where, advice=error.advice)
+            )
         for key, refusal in self._switch.refused.items():
             about = f"refused-{key.table}-{zlib.crc32(repr(key).encode()):08x}"
             advice = "this is a fault of Retia or of its Open vSwitch: please report it"

@@ -150,9 +150,9 @@ async def _ensure_tunnel(database: Database, wanted: Wanted) -> None:
 
 async def _check_tunnel(database: Database, interface: Row, wanted: Wanted) -> None:
     options = mapping(interface["options"])
-    if interface["type"] != "geneve" or options.get("remote_ip") != "flow":
+    if interface["type"] != "geneve":
         raise Conflict(
-            f"an interface called {TUNNEL_PORT} exists and is no flow-based Geneve port",
+            f"an interface called {TUNNEL_PORT} exists and is no Geneve port",
             where=database.where,
             advice=f"remove it: ovs-vsctl del-port {TUNNEL_PORT}",
         )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import NamedTuple, Protocol
 
+from retia.errors import RetiaError
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.wire import Observed
 from retia.model.local import InterfaceChange
@@ -43,7 +44,13 @@ class Refused(NamedTuple):
     refusals: tuple[Refusal, ...]
 
 
-SwitchEvent = InterfacesChanged | Connected | Disconnected | ForeignChange | Refused
+class Hindered(NamedTuple):
+    """Something keeps the switch from being as it should until a person mends it; None: no more."""
+
+    error: RetiaError | None
+
+
+SwitchEvent = InterfacesChanged | Connected | Disconnected | ForeignChange | Refused | Hindered
 
 
 class Switch(Protocol):
@@ -62,6 +69,10 @@ class Switch(Protocol):
     async def warm(self, peers: set[str]) -> set[str]:
         """Keep the underlay neighbours of these tunnel addresses resolved. Returns when they are, or after a short
         time with those that are not."""
+
+    @property
+    def hindrance(self) -> RetiaError | None:
+        """What keeps the switch from being as it should, until a person mends it."""
 
     @property
     def connected(self) -> bool:

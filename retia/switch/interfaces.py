@@ -13,10 +13,12 @@ from retia.model.local import TUNNEL_PORT, Interface, InterfaceChange
 from retia.switch.ovsdb import Row, Updates, identifiers, many, mapping
 
 MONITORED = {
-    "Bridge": ["name", "ports"],
+    "Bridge": ["name", "ports", "fail_mode", "protocols", "controller"],
     "Port": ["name", "interfaces"],
-    "Interface": ["name", "ofport", "ofport_request", "external_ids", "error"],
+    "Interface": ["name", "ofport", "ofport_request", "external_ids", "error", "type", "options"],
 }
+_OURS = ("fail_mode", "protocols", "controller", "type", "options")
+"""What `bridge.ensure` has written, or would not have touched."""
 
 
 class Interfaces:
@@ -30,6 +32,7 @@ class Interfaces:
         self.known: dict[str, Interface] = {}
         self.unrequested: dict[str, int] = {}
         self.troubles: dict[str, str] = {}  # what Open vSwitch says of interfaces it could not make
+        self.disturbed = False  # whether someone has changed the bridge or the tunnel port, or removed one
 
     def reset(self) -> None:
         """Before a new monitor's first rows: what is known stays, so that only the difference comes out."""
@@ -58,6 +61,7 @@ class Interfaces:
         for table, rows in updates.items():
             for uuid, change in rows.items():
                 touched |= self._concerned(table, uuid)
+                self._note_disturbance(table, uuid, change.get("new"))
                 if "new" in change:
                     self._rows[table][uuid] = change["new"]
                 else:
@@ -76,10 +80,10 @@ class Interfaces:
         elif table == "Bridge" and row["name"] == self._bridge:
             self._ports = set()
 
-    def missing(self) -> bool:
-        """Whether the bridge or its tunnel port is not in the database: someone has removed it."""
-        tunnels = [uuid for uuid, row in self._rows["Interface"].items() if row["name"] == TUNNEL_PORT]
-        return not tunnels or self._owner.get(tunnels[0]) not in self._ports
+    def _note_disturbance(self, table: str, uuid: str, new: Row | None) -> None:
+        old = self._rows[table].get(uuid)
+        if old is not None and old["name"] in (self._bridge, TUNNEL_PORT):
+            self.disturbed |= new is None or any(old.get(column) != new.get(column) for column in _OURS)
 
     def _concerned(self, table: str, uuid: str) -> set[str]:
         row = self._rows[table].get(uuid)
@@ -123,6 +127,7 @@ class Interfaces:
     def _compare(self, gone: set[str], present: dict[str, Interface]) -> Iterator[InterfaceChange]:
         for name in gone:
             old = self.known.pop(name, None)
+            self.disturbed |= old is not None and name == TUNNEL_PORT
             if old is not None:
                 yield InterfaceChange(old, None)
         for name, interface in present.items():

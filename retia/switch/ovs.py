@@ -23,7 +23,7 @@ from retia.switch import bridge, connection, ovsdb
 from retia.switch.bridge import Wanted
 from retia.switch.bundle import Refusal
 from retia.switch.connection import FLOW_MONITOR, Connection, Kind, Message
-from retia.switch.contract import Connected, Disconnected, InterfacesChanged, Reporter
+from retia.switch.contract import Connected, Disconnected, Hindered, InterfacesChanged, Reporter
 from retia.switch.interfaces import MONITORED, Interfaces
 from retia.switch.reconciler import Reconciler
 from retia.switch.repair import Pause, keep_repaired
@@ -59,6 +59,7 @@ class OvsSwitch:
         self._interfaces = Interfaces(place.wanted.bridge)
         self._foreign: asyncio.Queue[Update] = asyncio.Queue()
         self._made = asyncio.Event()
+        self.hindrance: RetiaError | None = None
 
     @property
     def connected(self) -> bool:
@@ -119,8 +120,7 @@ class OvsSwitch:
     async def _watch_database(self, report: Reporter) -> None:
         database = await ovsdb.connect(self._place.database)
         try:
-            await bridge.ensure(database, self._place.wanted)
-            self._made.set()
+            await self._ensure(database, report)
             await self._follow(database, report)
         finally:
             await database.close()
@@ -151,9 +151,27 @@ class OvsSwitch:
         unrequested, self._interfaces.unrequested = self._interfaces.unrequested, {}
         if unrequested:
             await bridge.request_ofports(database, unrequested)
-        if ovsdb.deletes(rows) and self._interfaces.missing():
-            log.warning("bridge or tunnel port was removed, and is made again", bridge=self._place.wanted.bridge)
+        disturbed, self._interfaces.disturbed = self._interfaces.disturbed, False
+        if disturbed:
+            log.warning("bridge or tunnel port was changed, and is put right", bridge=self._place.wanted.bridge)
+            await self._ensure(database, report)
+
+    async def _ensure(self, database: ovsdb.Database, report: Reporter) -> None:
+        """Make the bridge right. Once it was, what hinders it is told, and looked at again when something changes: all
+        else goes on. Raises Retry; the first time whatever is wrong."""
+        try:
             await bridge.ensure(database, self._place.wanted)
+        except RetiaError as error:
+            if isinstance(error, Retry) or not self._made.is_set():
+                raise
+            log.error("the bridge cannot be put right", error=error.what)
+            self.hindrance = error
+            report(Hindered(error))
+            return
+        self._made.set()
+        if self.hindrance is not None:
+            self.hindrance = None
+            report(Hindered(None))
 
     # -- OpenFlow --------------------------------------------------------------------------------------------------
 

@@ -166,8 +166,3 @@ def mapping(value: Any) -> dict[str, str]:
 def identifiers(value: Any) -> list[str]:
     """The UUIDs of a reference column."""
     return [one[1] for one in many(value)]
-
-
-def deletes(updates: Updates) -> bool:
-    """Whether any row is gone."""
-    return any("new" not in change for rows in updates.values() for change in rows.values())

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from retia.errors import SwitchAway
+from retia.errors import RetiaError, SwitchAway
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.wire import Observed, Update
 from retia.model.local import Interface, InterfaceChange
@@ -35,6 +35,11 @@ class SoftwareSwitch:
         self._reconciler = Reconciler(_itself)
         self._foreign: asyncio.Queue[Update] = asyncio.Queue()
         self._known: dict[str, Interface] = {}
+
+    @property
+    def hindrance(self) -> RetiaError | None:
+        """Nobody else has a hand in a software bridge."""
+        return None
 
     @property
     def connected(self) -> bool:

@@ -16,7 +16,7 @@ from retia.flows.flow import Flow
 from retia.flows.match import match
 from retia.model.local import Interface, InterfaceChange
 from retia.switch.bridge import TUNNEL_OFPORT, TUNNEL_PORT, Wanted
-from retia.switch.contract import Connected, Disconnected, InterfacesChanged, SwitchEvent
+from retia.switch.contract import Connected, Disconnected, Hindered, InterfacesChanged, SwitchEvent
 from retia.switch.ovs import OvsSwitch, Place
 from tests.ovs.server import OvsServer
 
@@ -123,6 +123,42 @@ async def test_what_someone_removes_is_made_again(own_ovs: OvsServer) -> None:
         assert await one.flows() == {flow.key: flow for flow in FLOWS}
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "change"),
+    [
+        ("interface", "options", "options:remote_ip=192.0.2.1"),
+        ("interface", "options", "options:key=7"),
+        ("bridge", "fail_mode", "fail_mode=standalone"),
+        ("bridge", "protocols", "protocols=OpenFlow10"),
+    ],
+)
+async def test_what_someone_changes_is_changed_back(
+    ovs: OvsServer, bridge: str, table: str, column: str, change: str
+) -> None:
+    async with running(ovs, bridge) as one:
+        await one.until(lambda: TUNNEL_PORT in one.interfaces)
+        record = (table, TUNNEL_PORT if table == "interface" else bridge)
+        right = ovs.vsctl("get", *record, column)
+        ovs.vsctl("--no-wait", "set", *record, change)
+        await one.until(lambda: ovs.vsctl("get", *record, column) == right, 1.0)
+        assert one.switch.hindrance is None
+
+
+async def test_a_controller_set_meanwhile_is_told_and_hinders_nothing_else(own_ovs: OvsServer) -> None:
+    bridge = own_ovs.bridge()
+    async with running(own_ovs, bridge) as one:
+        await one.switch.start(FLOWS)
+        own_ovs.vsctl("set-controller", bridge, "tcp:127.0.0.1:9")
+        await one.until(lambda: one.count(Hindered), 1.0)
+        assert isinstance(one.switch.hindrance, Conflict) and "has a controller" in one.switch.hindrance.what
+        own_ovs.vsctl("add-port", bridge, "guest", "--", "set", "interface", "guest", "type=dummy")
+        await one.until(lambda: "guest" in one.interfaces)
+        assert await one.flows() == {flow.key: flow for flow in FLOWS}
+        own_ovs.vsctl("del-controller", bridge)
+        await one.until(lambda: one.switch.hindrance is None, 1.0)
+        assert one.events[-1] == Hindered(None)
+
+
 async def test_an_interface_that_cannot_be_made_is_no_interface(own_ovs: OvsServer) -> None:
     bridge = own_ovs.bridge()
     async with running(own_ovs, bridge) as one:
@@ -210,7 +246,7 @@ async def test_a_bridge_or_port_of_someone_else_is_left_alone(ovs: OvsServer) ->
 async def test_the_tunnel_port_s_name_may_be_taken(ovs: OvsServer) -> None:
     first, second = ovs.bridge(), ovs.bridge()
     ovs.vsctl("add-port", first, TUNNEL_PORT, "--", "set", "interface", TUNNEL_PORT, "type=dummy")
-    with pytest.raises(Conflict, match="is no flow-based Geneve port"):
+    with pytest.raises(Conflict, match="is no Geneve port"):
         await check(ovs, first)
     ovs.vsctl("del-port", TUNNEL_PORT)
     await check(ovs, first)

@@ -41,6 +41,7 @@ class Remembering:
     def __init__(self) -> None:
         self.flows: dict[FlowKey, Flow] = {}
         self.refused: dict = {}
+        self.hindrance = None
         self.connected = False
         self.log: list[str] = []
 
