@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 from retia import __version__
 from retia.compile.compiler import Compiler
@@ -21,7 +22,7 @@ from retia.daemons import control, garbage
 from retia.daemons.duties import Duties
 from retia.daemons.loop import Loop
 from retia.daemons.questions import Questions
-from retia.errors import InvalidInput
+from retia.errors import InvalidInput, Retry
 from retia.log import logger
 from retia.model.state import HostState
 from retia.store import schema
@@ -34,18 +35,24 @@ from retia.switch.contract import Switch
 from retia.switch.ovs import OvsSwitch, Place
 from retia.values import Ip
 
+AGAIN = 0.5
+"""Seconds between two tries to reach what a start needs."""
+
+T = TypeVar("T")
+
 log = logger("agent")
 
 
 async def run(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT. Raises what makes a start impossible: StoreAway, SwitchAway, Unsupported, NotAllowed."""
+    """Until SIGTERM or SIGINT. A store or a switch that is not there yet is waited for. Raises what waiting does not
+    mend: InvalidInput, Unsupported, NotAllowed, Conflict."""
     garbage.loading()
     tunnel = _tunnel_address(settings)
     store = EtcdStore(access(settings))
     switch = OvsSwitch(Place(Path(settings.ovs_run_dir), Wanted(settings.bridge, settings.datapath)))
-    await schema.check(store)
-    await switch.check()
-    state = await register(store, settings.host_name, tunnel, __version__)
+    await patiently(lambda: schema.check(store))
+    await patiently(switch.check)
+    state = await patiently(lambda: register(store, settings.host_name, tunnel, __version__))
     log.info("registered", host=state.host, key=state.key, tunnel=str(state.tunnel))
     try:
         await attend(settings, state, store, switch, _on_signals)
@@ -92,6 +99,19 @@ async def attend(
         server.close()
         settings.control_socket.unlink(missing_ok=True)
         log.info("stopped")
+
+
+async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Its answer, once it does not raise Retry. Each new reason to wait is said once."""
+    said = ""
+    while True:
+        try:
+            return await ask()
+        except Retry as error:
+            if error.what != said:
+                log.error("waiting", why=error.what, where=error.where, advice=error.advice)
+            said = error.what
+            await asyncio.sleep(AGAIN)
 
 
 def access(settings: Settings) -> Access:
