@@ -7,6 +7,9 @@ import subprocess
 import time
 from collections.abc import Mapping
 
+import grpc
+from aetcd import rpc
+
 from retia.errors import Fatal, Retry
 from retia.lab.names import Place
 from retia.lab.process import spawn, tail
@@ -18,7 +21,10 @@ _CLIENTS, _PEERS = "unix://etcd:1", "unix://etcd:2"  # etcd wants a host and por
 
 
 def start(place: Place, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """The flags of `retia store run`, but for where it listens (the last of two equal flags counts)."""
+    """The flags of `retia store run`, but for where it listens (the last of two equal flags counts). What a killed one
+    left of its sockets is removed."""
+    for urls in (_CLIENTS, _PEERS):
+        (place.dir / urls.removeprefix("unix://")).unlink(missing_ok=True)
     command = [
         *serve.command(serve.Place(place.dir / "etcd")),
         f"--listen-client-urls={_CLIENTS}",
@@ -28,6 +34,14 @@ def start(place: Place, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         f"--initial-cluster=retia={_PEERS}",
     ]
     return spawn(command, env, place.dir / "etcd.log", cwd=place.dir)
+
+
+async def compact(place: Place) -> None:
+    """Forget the history before now: who watches from an earlier revision is told that it is gone."""
+    async with grpc.aio.insecure_channel(place.endpoint) as channel:
+        store = rpc.KVStub(channel)
+        now = await store.Range(rpc.RangeRequest(key=b"/"), timeout=PATIENCE)
+        await store.Compact(rpc.CompactionRequest(revision=now.header.revision, physical=True), timeout=PATIENCE)
 
 
 async def connect(place: Place, child: subprocess.Popen[bytes] | None = None) -> EtcdStore:

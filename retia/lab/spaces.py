@@ -12,11 +12,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
+import subprocess
 import uuid
 from collections.abc import Awaitable, Mapping
 from pathlib import Path
 
-from retia.errors import Conflict
+from retia.errors import Conflict, Fatal
 from retia.lab import etcd, netns
 from retia.lab.file import LabFile
 from retia.lab.guardian import Guardian
@@ -42,6 +44,7 @@ class SpacesLab(Lab):
         }
         self.up = False
         self._guardian: Guardian | None = None
+        self._etcd: subprocess.Popen[bytes] | None = None
 
     @property
     def hosts(self) -> dict[str, Host]:
@@ -65,11 +68,11 @@ class SpacesLab(Lab):
 
     async def start(self) -> None:
         """Everything, ready to be checked. Raises what hinders it; the caller then lets the guardian remove it."""
-        child = etcd.start(self.place, self.env)
+        self._etcd = etcd.start(self.place, self.env)
         await self._make_links()
         empty = self.place.dir / "empty.db"
         await execute(["ovsdb-tool", "create", str(empty), "/usr/share/openvswitch/vswitch.ovsschema"], self.env)
-        serving = asyncio.create_task(self._start_store(child), name="store")
+        serving = asyncio.create_task(self._start_store(self._etcd), name="store")
         try:
             hosts = [self._start_host(host, empty, serving) for host in self.hosts.values()]
             await together(serving, *hosts, *(guest.calm() for guest in self.guests.values()))
@@ -80,8 +83,8 @@ class SpacesLab(Lab):
             await self.settle(READY)
         self.save()
 
-    async def _start_store(self, child: object) -> None:
-        self.store = await etcd.connect(self.place, child)  # type: ignore[arg-type]
+    async def _start_store(self, child: subprocess.Popen[bytes]) -> None:
+        self.store = await etcd.connect(self.place, child)
         if self.file.network is not None:
             await self.apply(self.file.network)
 
@@ -168,6 +171,24 @@ class SpacesLab(Lab):
         self.up = True
         self.store = await etcd.connect(self.place)
         await self.refresh()
+
+    # -- etcd ------------------------------------------------------------------------------------------------------
+
+    async def stop_etcd(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Returns when it has ended. Raises Fatal for a lab that another process started."""
+        if self._etcd is None or self._etcd.poll() is not None:
+            raise Fatal("its etcd does not run, or is another process's", where=self.name)
+        self._etcd.send_signal(how)
+        await asyncio.to_thread(self._etcd.wait, 20)
+
+    async def start_etcd(self) -> None:
+        """Again, with the data it had. Returns when it serves."""
+        self._etcd = etcd.start(self.place, self.env)
+        await (await etcd.connect(self.place, self._etcd)).close()
+
+    async def compact_etcd(self) -> None:
+        """Forget all history up to now."""
+        await etcd.compact(self.place)
 
     async def move(self, guest: str, to: str) -> None:
         await self.guests[guest].move(self.hosts[to])
