@@ -1,5 +1,5 @@
 # What one does here. `make demo` and `make test` install what they need (as root, Debian 12) and say so.
-.PHONY: setup demo test lint types golden lab docs bench clean
+.PHONY: setup demo test lint types golden lab docs bench chaos clean
 BIN = .venv/bin
 
 setup:            ## packages from Debian and .venv
@@ -34,6 +34,9 @@ bench: setup      ## speed and memory of the engine, the rules, the switch and t
 	@$(BIN)/python -m bench.compile
 	@$(BIN)/python -m bench.switch
 	@$(BIN)/python -m bench.agent
+
+chaos: setup      ## random changes and kills on a real lab: make chaos SECONDS=600 SEED=7
+	@RETIA_LOG_LEVEL=debug $(BIN)/python -m tests.chaos $(or $(SECONDS),600) $(SEED)
 
 clean:
 	@rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
