@@ -250,8 +250,8 @@ class Way:
     to: Target
     every: float = 0.1
     lost_at_most: int = 0
-    before: float = 0.5
-    after: float = 1.0
+    before: float = 0.3
+    after: float = 0.5
     excuse: float = -1.0
 
     def judge(self, pinger: Pings, outages: list[Outage]) -> str:
