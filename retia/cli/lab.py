@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from retia import log
 from retia.cli.output import Form, show_data, show_rows
-from retia.errors import NotFound
+from retia.errors import InvalidInput, NotFound
 from retia.lab import commands, story
 from retia.lab.failure import CheckFailed
-from retia.lab.runner import Report
+from retia.lab.runner import Report, Result
 
 app = typer.Typer(name="lab", help="Networks to try things on: hosts and guests as namespaces.", no_args_is_help=True)
 
@@ -37,13 +38,18 @@ def up(file: File) -> None:
 def check(
     lab: Annotated[str, typer.Argument(help="A lab file, or the name of a lab that is up.")],
     keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up afterwards.")] = False,
+    software: Annotated[
+        bool, typer.Option("--software", help="All of it in this process, without root: no Open vSwitch, no etcd.")
+    ] = False,
     output: Output = Form.table,
 ) -> None:
     """Bring a lab up, run its checks, take it down. Exit 1 when a check failed."""
     if Path(lab).is_file():
-        result = commands.check(Path(lab), keep, _tell(output))
+        result = _check_file(Path(lab), keep, software, _tell(output))
     elif "/" in lab or "." in lab:
         raise NotFound("there is no such lab file", where=lab, advice="labs/ has some")
+    elif software:
+        raise InvalidInput("a software lab is made from its file", where=lab, advice="give the lab file's path")
     else:
         result = commands.check_again(lab, _tell(output))
     if output is not Form.table:
@@ -51,6 +57,15 @@ def check(
     if not result.ok:
         failed = [step.id or step.name for step in result.steps if not step.ok]
         raise CheckFailed(f"{len(failed)} checks failed: {', '.join(failed)}", where=result.lab)
+
+
+def _check_file(file: Path, keep: bool, software: bool, report: Report) -> Result:
+    if not software:
+        return commands.check(file, keep, report)
+    if keep:
+        raise InvalidInput("a software lab ends with its check", where="--keep", advice="leave out one of the two")
+    log.configure("error")  # its agents are in this process, and what they say is no answer
+    return commands.check_software(file, report)
 
 
 @app.command(context_settings={"allow_extra_args": True, "allow_interspersed_args": False})

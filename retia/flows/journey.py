@@ -93,6 +93,10 @@ def _follow(journey: Journey, hosts: Mapping[str, HostFlows], sent: Sent) -> Ite
     if target is None:
         journey.lost.append((name, sent))
         return
-    source = sent.tunnel["tun_src"] or hosts[name].address
-    tunnel = {**sent.tunnel, "tun_src": source, "tun_id": sent.tunnel["tun_id"] & VNI_MASK}
+    tunnel = received_tunnel(sent, hosts[name].address)
     yield _Entry(target, sent.frame, hosts[target].tunnel_port, tunnel, cause)
+
+
+def received_tunnel(sent: Sent, source: int) -> dict[str, int]:
+    """The tunnel fields that a frame sent through a tunnel arrives with; `source` is its sender's own address."""
+    return {**sent.tunnel, "tun_src": sent.tunnel["tun_src"] or source, "tun_id": sent.tunnel["tun_id"] & VNI_MASK}

@@ -26,6 +26,7 @@ from retia.lab.lab import Lab
 from retia.lab.names import BASE, NAMESPACES, Place, check_lab
 from retia.lab.remove import remove
 from retia.lab.runner import Report, Result
+from retia.lab.software.lab import SoftwareLab
 from retia.lab.spaces import SpacesLab
 
 T = TypeVar("T")
@@ -83,6 +84,24 @@ def check(path: Path, keep: bool = False, report: Report = silent) -> Result:
     return result
 
 
+def check_software(path: Path, report: Report = silent) -> Result:
+    """The same checks in this process, without root: software switches, real agents, a store in memory."""
+    file = lab_file.load(path)
+
+    async def work() -> Result:
+        begin = time.monotonic()
+        lab = SoftwareLab(file)
+        try:
+            await lab.start()
+            return await _checked(lab, begin, report)
+        finally:
+            await lab.close()
+
+    result = _run(work())
+    report(result)
+    return result
+
+
 def check_again(name: str, report: Report = silent) -> Result:
     """Run the checks of a lab that is up, and leave it up."""
     saved = _load(Place(check_lab(name)))
@@ -107,7 +126,7 @@ async def _checked(lab: Lab, begin: float, report: Report) -> Result:
     report(runner.started(lab, took))
     steps = await runner.run_checks(lab, report)
     ok = all(step.ok for step in steps)
-    return Result(lab.file.name, ok, round(time.monotonic() - begin, 3), round(took, 3), steps)
+    return Result(lab.file.name, ok, round(time.monotonic() - begin, 3), round(took, 3), steps, lab.software)
 
 
 def _own_name(name: str) -> str:

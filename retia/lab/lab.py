@@ -40,8 +40,10 @@ def addresses(file: LabFile) -> dict[str, str]:
 
 
 class Lab(ABC):
-    """Made by `commands`. `store` is there once it is up; `withdrawn` are records a step took out of it."""
+    """Made by `commands`. `store` is there once it is up; `withdrawn` are records a step took out of it; `left_out`
+    what the present step needs a real host for and a software lab therefore does without."""
 
+    software = False
     file: LabFile
     name: str
     store: Store
@@ -50,6 +52,7 @@ class Lab(ABC):
         self.file, self.name = file, name
         self.network = Network()
         self.withdrawn: dict[str, bytes] = {}
+        self.left_out: list[str] = []
 
     @property
     @abstractmethod

@@ -14,7 +14,8 @@ from retia.lab.step import Step
 
 @dataclass(frozen=True)
 class StepResult:
-    """`seen` is what it saw, `error` what it should have seen."""
+    """`seen` is what it saw, `error` what it should have seen; `left_out` what a software lab did without, and `done`
+    whether anything is left besides."""
 
     name: str
     id: str
@@ -22,6 +23,8 @@ class StepResult:
     seconds: float
     seen: str = ""
     error: str = ""
+    done: bool = True
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Started:
     seconds: float
     hosts: int
     guests: int
+    software: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Result:
     seconds: float
     up_seconds: float
     steps: tuple[StepResult, ...]
+    software: bool = False
 
     def data(self) -> dict[str, Any]:
         """For programs."""
@@ -52,7 +57,7 @@ Report = Callable[[Started | StepResult | Result], None]
 
 
 def started(lab: Lab, seconds: float) -> Started:
-    return Started(lab.file.name, lab.file.about, seconds, len(lab.hosts), len(lab.guests))
+    return Started(lab.file.name, lab.file.about, seconds, len(lab.hosts), len(lab.guests), lab.software)
 
 
 async def run_checks(lab: Lab, report: Report) -> tuple[StepResult, ...]:
@@ -66,8 +71,11 @@ async def run_checks(lab: Lab, report: Report) -> tuple[StepResult, ...]:
 async def _run_step(lab: Lab, step: Step) -> StepResult:
     begin = time.monotonic()
     seen = error = ""
+    lab.left_out.clear()
     try:
         seen = await step.run(lab)
     except RetiaError as found:
         error = str(found)
-    return StepResult(step.name or step.word, step.id, not error, round(time.monotonic() - begin, 3), seen, error)
+    took = round(time.monotonic() - begin, 3)
+    done = not (lab.software and step.needs)
+    return StepResult(step.name or step.word, step.id, not error, took, seen, error, done, tuple(lab.left_out))

@@ -28,6 +28,9 @@ _OWN: dict[str, type] = {"id": str, "name": str, "within": float}
 
 
 class Action(Protocol):
+    """It may have `needs`: what only a real host has and this wants, in words; and `looks`: whether it only looks, so
+    that a software lab can do without it and go on."""
+
     async def run(self, lab: Lab) -> str:
         """Do it; a word on what was seen. Raises CheckFailed when that is not what is expected."""
 
@@ -57,8 +60,23 @@ class Step:
             raise Wrong
         return cls(*parts.actions[0], **parts.own, conditions=tuple(parts.conditions))
 
+    @property
+    def needs(self) -> str:
+        """What all of it needs a real host for, in words; "" when a software lab can do it."""
+        steps = self.action.steps if isinstance(self.action, Do) else ()
+        inner = [step.needs for step in steps if not step.looks]
+        own = [getattr(part, "needs", "") for part in (self.action, *self.conditions)]
+        return ", ".join(dict.fromkeys(filter(None, [*own, *inner])))
+
+    @property
+    def looks(self) -> bool:
+        return bool(getattr(self.action, "looks", False)) and not self.conditions
+
     async def run(self, lab: Lab) -> str:
         """What was seen. Raises CheckFailed."""
+        if lab.software and self.needs:
+            lab.left_out.append(f"{self.word}: needs {self.needs}")
+            return ""
         notes: list[str] = []
         async with contextlib.AsyncExitStack() as stack:
             for condition in self.conditions:

@@ -11,6 +11,7 @@ Never sends a frame by itself, and knows no clock but that of its flows' ages.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +33,9 @@ BAD_PREREQUISITE = (4, 9)
 """OpenFlow's error type and code: an instruction goes to no later table; a match lacks what it needs."""
 
 
+_makings = itertools.count(1)
+
+
 @dataclass
 class Counter:
     packets: int = 0
@@ -40,7 +44,8 @@ class Counter:
 
 
 class SoftwareBridge:
-    """`running` and `database` say which of the two programs are up. `on_sent` gets each frame that left by a port."""
+    """`running` and `database` say which of the two programs are up. `on_sent` gets each frame that left by a port.
+    `made` tells an interface from one of its name that was there before."""
 
     def __init__(self, name: str = "br-int", on_sent: Callable[[Sent], None] | None = None) -> None:
         self.name = name
@@ -48,6 +53,7 @@ class SoftwareBridge:
         self.running = self.database = True
         self.exists = False
         self.interfaces: dict[str, Interface] = {}
+        self.made: dict[str, int] = {}
         self.flows = FlowTable()
         self.changed = asyncio.Event()
         self._counters: dict[FlowKey, Counter] = {}
@@ -91,6 +97,8 @@ class SoftwareBridge:
     def plug(self, name: str, iface_id: str = "") -> int:
         """An interface, new or named anew; its number, which it keeps for life."""
         number = self._numbers.setdefault(name, len(self._numbers) + 1)
+        if name not in self.interfaces:
+            self.made[name] = next(_makings)
         self.interfaces[name] = Interface(name, number, iface_id)
         self._tell()
         return number

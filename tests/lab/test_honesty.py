@@ -35,6 +35,8 @@ FALSE = """
   - {id: run-exit, run: {in: a, command: 'true', exit: 1}}
   - {id: run-prints, run: {in: a, command: echo hello, prints: bye}}
   - {id: no-such-object, withdraw: port web/nobody}
+  - {id: flows-gone, withdraw: port web/b, flows: same}
+  - {id: true-restored, do: [{restore: {}}, {ping: {from: a, to: b}, within: 3}]}
   - {id: flows-not-mended, remove-flows: {host: hv1, mended: 0}}
   - {id: flow-not-gone, add-flow: {host: hv1, stage: LOOKUP, flow: 'priority=7,actions=drop', mended: 0}}
   - {id: tunnel-not-back, do: [{stop-agent: hv2}, {remove-tunnel: {host: hv2, mended: 0.2}}]}
@@ -50,7 +52,6 @@ FALSE = """
     pinging: {from: a, to: b, every: 0.05, excuse: 0}
   - {id: bridge-not-back, remove-bridge: {host: hv2, mended: 0.2}}
   - {id: no-agent-after-boot, do: [{boot: hv2}, {start-agent: hv2}]}
-  - {id: flows-gone, withdraw: port web/b, flows: same}
 """
 LAB = f"""
 lab: honesty
@@ -66,5 +67,5 @@ def test_what_is_not_so_fails(tmp_path: Path) -> None:
     file.write_text(LAB)
     result = commands.check(file)
     assert not result.ok
-    assert {step.id for step in result.steps if step.ok} == {"true-ping", "true-run"}
+    assert {step.id for step in result.steps if step.ok} == {"true-ping", "true-run", "true-restored"}
     assert all(step.error for step in result.steps if not step.ok)

@@ -116,6 +116,10 @@ class StartAgent(AtHost):
 
     pipeline: Literal["this", "later"] = "this"
 
+    @property
+    def needs(self) -> str:
+        return "another Retia's agent, a process of its own" if self.pipeline == "later" else ""
+
     async def run(self, lab: Lab) -> str:
         host = lab.hosts[self.host]
         if host.runs(AGENT):
@@ -136,6 +140,12 @@ class Run:
     prints: str = ""
     limit: float = 30.0
     tell: bool = False
+
+    needs = "a shell"
+
+    @property
+    def looks(self) -> bool:
+        return bool(self.prints or self.exit)
 
     async def run(self, lab: Lab) -> str:
         node: Node = lab.hosts.get(self.in_) or lab.guests[self.in_]

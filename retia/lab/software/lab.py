@@ -1,0 +1,84 @@
+"""The software lab: the same file, steps and conditions as the real one, in this process and without root.
+
+start: store in memory ─► network applied ─► hosts: bridge and agent ─► guests plugged in ─► ports bound, flows there
+
+Agents, their rules, the reconciler, the store's transactions and every flow are the real ones. What is not here: an
+Open vSwitch, kernels, processes. Made by `commands`; nothing of it outlives this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import tempfile
+
+from retia.lab.contract import AGENT
+from retia.lab.file import LabFile
+from retia.lab.lab import READY, Lab, addresses
+from retia.lab.software.guest import SoftwareGuest, carry
+from retia.lab.software.host import SoftwareHost, Underlay
+from retia.store import schema
+from retia.store.memory import MemoryStore
+from retia.store.tether import Tether
+
+
+class SoftwareLab(Lab):
+    software = True
+
+    def __init__(self, file: LabFile) -> None:
+        super().__init__(file, file.name)
+        self._run_dir = tempfile.TemporaryDirectory(prefix="retia-lab-")
+        self.memory = MemoryStore()
+        self.tether = Tether(self.memory)
+        self.store = self.tether
+        underlay = Underlay()
+        self._hosts = {
+            name: SoftwareHost(str(name), address, underlay, self.tether, self._run_dir.name)
+            for name, address in addresses(file).items()
+        }
+        self._guests = {
+            name: SoftwareGuest(name, self._hosts[wish.host], wish.port) for name, wish in file.guests.items()
+        }
+
+    @property
+    def hosts(self) -> dict[str, SoftwareHost]:
+        return self._hosts
+
+    @property
+    def guests(self) -> dict[str, SoftwareGuest]:
+        return self._guests
+
+    async def start(self) -> None:
+        await schema.check(self.store)
+        if self.file.network is not None:
+            await self.apply(self.file.network)
+        for host in self.hosts.values():
+            host.start_agent()
+        for name, guest in self.guests.items():
+            if self.file.guests[name].plugged:
+                await guest.plug()
+        await self.refresh()
+        await self.settle(READY)
+
+    async def close(self) -> None:
+        """End every agent."""
+        self.tether.mend()
+        for host in self.hosts.values():
+            if host.runs(AGENT):
+                await host.stop(AGENT, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            self._run_dir.cleanup()
+
+    def save(self) -> None:
+        """Nobody finds it again."""
+
+    async def move(self, guest: str, to: str) -> None:
+        moved = self.guests[guest]
+        was_plugged = moved.plugged
+        await moved.unplug()
+        moved.host = self.hosts[to]
+        if was_plugged:
+            await moved.plug()
+
+    async def carry(self, source: str, target: str, size: int, limit: float) -> float:
+        return await carry(self.guests[source], self.guests[target], self.address_of(target), size, limit)
