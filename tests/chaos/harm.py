@@ -6,10 +6,11 @@ What comes next depends on the seed and on the wish alone, never on the clock, s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 from retia.errors import Fatal
@@ -33,6 +34,8 @@ class Harm:
     host: str
     begin: float
     end: float = float("inf")
+    recovery: float = 2.0
+    """Seconds after its end in which a loss is still laid to it."""
 
 
 @dataclass
@@ -99,17 +102,30 @@ class Chaos:
     async def plug(self) -> str:
         guest = self.random.choice(sorted(MOVERS))
         self.wish.unplugged ^= {guest}
-        if guest in self.wish.unplugged:
-            await self.lab.guests[guest].unplug()
-            return f"{guest} out"
-        await self.lab.guests[guest].plug()
-        return f"{guest} in"
+        with self._replugging(self.lab.guests[guest].host):
+            if guest in self.wish.unplugged:
+                await self.lab.guests[guest].unplug()
+                return f"{guest} out"
+            await self.lab.guests[guest].plug()
+            return f"{guest} in"
 
     async def move(self) -> str:
         guest, host = self.random.choice(sorted(MOVERS)), self.random.choice(HOSTS)
         if self.lab.guests[guest].host.name != host:
-            await self.lab.move(guest, host)
+            with self._replugging(self.lab.guests[guest].host), self._replugging(self.lab.hosts[host]):
+                await self.lab.move(guest, host)
         return f"{guest} to {host}"
+
+    @contextlib.contextmanager
+    def _replugging(self, host: Host) -> Iterator[None]:
+        """Open vSwitch's userspace datapath loses a packet now and then while a port comes or goes: 3 of 3,000 over 30
+        such changes at 200 pings a second, measured with no agent anywhere."""
+        harm = self._harm("port of Open vSwitch came or went", host)
+        harm.recovery = 0.3
+        try:
+            yield
+        finally:
+            harm.end = time.monotonic()
 
     # -- kills -----------------------------------------------------------------------------------------------------
 

@@ -23,8 +23,6 @@ EVERY = 0.02
 """Seconds between two pings of a pair."""
 QUIET_EVERY = 20.0
 SETTLE = 30.0
-RECOVERY = 2.0
-"""Seconds after a cause has ended in which a loss is still laid to it."""
 GROWTH = 1.25
 SLACK = 8 << 20
 LATE = 3.0
@@ -147,7 +145,7 @@ def _attribute(account: Account, pair: tuple[str, str], pings: Pings, chaos: Cha
     """Lay every lost ping to what happened then on one of the two hosts; what nothing explains is a failure."""
     account.pings += len(pings.sent)
     hosts = {STEADY[guest][0] for guest in pair}
-    harms = [harm for harm in chaos.harms if harm.host in hosts]
+    harms = sorted((harm for harm in chaos.harms if harm.host in hosts), key=lambda harm: -harm.recovery)
     for number in sorted(pings.sent.keys() - pings.replies.keys()):
         moment = pings.sent[number]
         cause = next((harm.cause for harm in harms if _explains(harm, moment)), None)
@@ -161,4 +159,4 @@ def _attribute(account: Account, pair: tuple[str, str], pings: Pings, chaos: Cha
 
 
 def _explains(harm: Harm, moment: float) -> bool:
-    return harm.begin - 0.2 <= moment <= harm.end + RECOVERY
+    return harm.begin - 0.2 <= moment <= harm.end + harm.recovery
