@@ -12,6 +12,9 @@ from retia.flows.fields import Subfield
 
 IN_PORT = 0xFFFFFFF8
 LOCAL = 0xFFFFFFFE
+CONTROLLER = 0xFFFFFFFD
+CONTROLLER_ID = 0x5254
+""""RT": punts meant for another program's connection never reach ours, nor ours theirs."""
 
 
 class Action(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
@@ -52,6 +55,27 @@ class Goto(Action, frozen=True, cache_hash=True):
 
 class DecTtl(Action, frozen=True, cache_hash=True):
     """Decrement the IP TTL (hop limit). Open vSwitch stops the packet where it would reach 0."""
+
+
+class Metered(Action, frozen=True, cache_hash=True):
+    """What is over the rate of this meter is sent nowhere from here on, by no flow. Counters count it all the same.
+    First in its flow: ovs-ofctl refuses it elsewhere."""
+
+    meter: int
+
+
+class Punt(Action, frozen=True, cache_hash=True):
+    """Send a copy of the packet, with its registers, metadata and this `userdata`, up to the agent, and go on. Always
+    behind a `Metered`. (Open vSwitch 3.1 takes a punt's own meter_id for one that is missing, and limits nothing.)"""
+
+    userdata: bytes
+
+
+class CheckLarger(Action, frozen=True, cache_hash=True):
+    """Write whether the frame, Ethernet header included, has more than so many bytes: 1 or 0 into one bit."""
+
+    octets: int
+    to: Subfield
 
 
 class ForgetInPort(Action, frozen=True, cache_hash=True):

@@ -7,7 +7,21 @@ import re
 from collections.abc import Iterator, Mapping
 
 from retia.errors import InvalidInput
-from retia.flows.actions import Action, Actions, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.actions import (
+    CONTROLLER_ID,
+    Action,
+    Actions,
+    CheckLarger,
+    DecTtl,
+    ForgetInPort,
+    Goto,
+    Load,
+    Metered,
+    Move,
+    Output,
+    Punt,
+    Resubmit,
+)
 from retia.flows.fields import ARP, FIELDS, TCP, UDP, Subfield, whole
 from retia.flows.flow import Flow
 from retia.flows.match import Match, match
@@ -147,9 +161,28 @@ def _parse_action(word: str, wanted: Match, ports: PortNames) -> Action:
             return DecTtl()
     if name in _OLD_WRITES:
         return _parse_write(rest, _modern_name(_OLD_WRITES[name], {part: value for part, value, _ in wanted}))
+    return _parse_form(word)
+
+
+def _parse_form(word: str) -> Action:
+    """What is told by its whole form."""
+    if found := re.fullmatch(r"meter:(\d+)", word):
+        return Metered(int(found[1]))
     if found := re.fullmatch(r"resubmit\(,(\d+)\)", word):
         return Resubmit(int(found[1]))
+    if found := re.fullmatch(r"check_pkt_larger\((\d+)\)->(.+)", word):
+        return CheckLarger(int(found[1]), _parse_part(found[2]))
+    if found := re.fullmatch(r"controller\((.*)\)", word):
+        return _parse_punt(dict(part.split("=") for part in found[1].split(",")))
     return Output(RESERVED_PORTS[word])
+
+
+def _parse_punt(parts: dict[str, str]) -> Punt:
+    """Only those that bring the packet whole, with userdata, to Retia's own connection are its punts."""
+    userdata = bytes.fromhex(parts.pop("userdata").replace(".", ""))
+    if parts != {"id": str(CONTROLLER_ID)}:
+        raise ValueError(f"a punt with {parts}")
+    return Punt(userdata)
 
 
 def _parse_write(value: str, name: str) -> Load:

@@ -5,10 +5,10 @@ Sources: ovs-fields(7), ovs-actions(7), `match_format` of lib/match.c.
 
 from __future__ import annotations
 
-from retia.flows.actions import IN_PORT, LOCAL
+from retia.flows.actions import CONTROLLER, IN_PORT, LOCAL
 from retia.flows.fields import ARP, ICMP, IPV4, IPV6, TCP, UDP
 
-PORT_NAMES = {IN_PORT: "IN_PORT", LOCAL: "LOCAL", 0xFFFFFFFD: "CONTROLLER", 0xFFFFFFFB: "FLOOD", 0xFFFFFFFA: "NORMAL"}
+PORT_NAMES = {IN_PORT: "IN_PORT", LOCAL: "LOCAL", CONTROLLER: "CONTROLLER", 0xFFFFFFFB: "FLOOD", 0xFFFFFFFA: "NORMAL"}
 RESERVED_PORTS = {name: port for port, name in PORT_NAMES.items()}
 MACS = ("eth_src", "eth_dst", "arp_sha", "arp_tha")
 ADDRESSES = ("ip_src", "ip_dst", "arp_spa", "arp_tpa", "tun_src", "tun_dst")

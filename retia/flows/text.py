@@ -6,7 +6,21 @@ Sources: ovs-fields(7), ovs-actions(7), ovs-ofctl(8).
 
 from __future__ import annotations
 
-from retia.flows.actions import Action, Actions, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.actions import (
+    CONTROLLER_ID,
+    Action,
+    Actions,
+    CheckLarger,
+    DecTtl,
+    ForgetInPort,
+    Goto,
+    Load,
+    Metered,
+    Move,
+    Output,
+    Punt,
+    Resubmit,
+)
 from retia.flows.fields import FIELDS, OPTION, Subfield, whole
 from retia.flows.flow import Flow
 from retia.flows.match import Match
@@ -77,6 +91,12 @@ def show_action(action: Action) -> str:
             return f"goto_table:{table}"
         case DecTtl():
             return "dec_ttl"
+        case Metered(meter):
+            return f"meter:{meter}"
+        case Punt(userdata):
+            return f"controller(userdata={userdata.hex('.')},id={CONTROLLER_ID})"
+        case CheckLarger(octets, to):
+            return f"check_pkt_larger({octets})->{_show_part(to)}"
         case ForgetInPort():
             return "set_field:0->in_port"
         case Foreign(data):

@@ -8,12 +8,27 @@ Sources: OpenFlow 1.5.1 section 5; ovs-actions(7); `xlate_table_action` of ofpro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from retia.flows.actions import IN_PORT, Action, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.actions import (
+    CONTROLLER,
+    IN_PORT,
+    Action,
+    Actions,
+    CheckLarger,
+    DecTtl,
+    ForgetInPort,
+    Goto,
+    Load,
+    Metered,
+    Move,
+    Output,
+    Punt,
+    Resubmit,
+)
 from retia.flows.fields import FIELDS, OPTION, WIDE, Subfield
 from retia.flows.flow import Flow
 from retia.flows.lookup import FlowTable
@@ -27,6 +42,10 @@ LOOKUP_LIMIT = 4096
 TUNNEL = tuple(name for name in FIELDS if name.startswith("tun_"))
 ALWAYS = ("metadata", *(f"reg{n}" for n in range(16)), *(name for name in TUNNEL if name != OPTION))
 """What every packet has, 0 at first."""
+PACKET_OUT = -1
+"""The table that a packet-out's actions are shown in: before the first."""
+CARRIED = ("in_port", *ALWAYS, OPTION)
+"""What a punt brings with it besides the frame."""
 NO_PORTS = {name: 0 for name in FIELDS if name.startswith(("tcp_", "udp_", "icmp_"))}
 """What no fragment is matched by, not even the first: so it is in Open vSwitch's normal fragment mode."""
 
@@ -37,6 +56,16 @@ class Sent(NamedTuple):
     port: int
     frame: bytes
     tunnel: dict[str, int]
+
+
+class PuntedCopy(NamedTuple):
+    """A copy that went up to the agent: the frame, the registers, metadata and tunnel fields it had then (what is 0
+    is left out), and what its flow says about it."""
+
+    frame: bytes
+    fields: dict[str, int]
+    action: Punt
+    step: Step
 
 
 @dataclass(slots=True)
@@ -55,6 +84,7 @@ class Fate(StrEnum):
     """What became of a packet in one switch."""
 
     SENT = "sent"
+    PUNTED = "punted"
     DROPPED = "dropped"
     MISSED = "missed"
     EXPIRED = "expired"
@@ -68,6 +98,7 @@ class Walk:
 
     steps: list[Step] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
+    punted: list[PuntedCopy] = field(default_factory=list)
     fields: dict[str, int] = field(default_factory=dict)
     stopped: Fate | None = None
 
@@ -77,9 +108,11 @@ class Walk:
 
     @property
     def fate(self) -> Fate:
-        """SENT if it left by any port; else why not. `last` is the step that decided it."""
+        """SENT if it left by a port, PUNTED if only the agent got it; else why not. `last` is the step that decided."""
         if self.stopped or self.sent:
             return self.stopped or Fate.SENT
+        if self.punted:
+            return Fate.PUNTED
         if self.last.flow is None:
             return Fate.MISSED
         return Fate.EXPIRED if self.last.expired else Fate.DROPPED
@@ -89,9 +122,28 @@ class Walk:
         return _read(self.fields, part)
 
 
-def walk(flows: FlowTable, frame: bytes, in_port: int, tunnel: Mapping[str, int] | None = None) -> Walk:
+Meters = Callable[[int], bool]
+"""Whether a meter lets one more packet pass."""
+
+
+def unlimited(meter: int) -> bool:
+    return True
+
+
+def walk(
+    flows: FlowTable,
+    frame: bytes,
+    in_port: int,
+    tunnel: Mapping[str, int] | None = None,
+    meters: Meters = unlimited,
+) -> Walk:
     """Send `frame` in by `in_port`, with the tunnel fields it arrived with. Raises ValueError when it is no frame."""
-    return _Walker(flows, frame, in_port, tunnel or {}).run()
+    return _Walker(flows, frame, {**(tunnel or {}), "in_port": in_port}, meters).run()
+
+
+def walk_out(flows: FlowTable, frame: bytes, actions: Actions, meters: Meters = unlimited) -> Walk:
+    """Carry out `actions` on a frame of the agent's own, which came by no port: a packet-out."""
+    return _Walker(flows, frame, {"in_port": CONTROLLER}, meters).run(Flow(PACKET_OUT, 0, (), actions))
 
 
 class _Active(NamedTuple):
@@ -103,15 +155,18 @@ class _Active(NamedTuple):
 
 
 class _Walker:
-    def __init__(self, flows: FlowTable, frame: bytes, in_port: int, tunnel: Mapping[str, int]) -> None:
-        self.flows, self.packet = flows, parse(frame)
+    def __init__(self, flows: FlowTable, frame: bytes, came: Mapping[str, int], meters: Meters) -> None:
+        self.flows, self.packet, self.meters, self.muted = flows, parse(frame), meters, False
         self.fields = self.packet.fields
-        self.fields.update({**dict.fromkeys(ALWAYS, 0), **tunnel, "in_port": in_port})
+        self.fields.update({**dict.fromkeys(ALWAYS, 0), **came})
         self.story = Walk(fields=self.fields)
         self.active: list[_Active] = []
 
-    def run(self) -> Walk:
-        self._enter(0, 0, 0)
+    def run(self, first: Flow | None = None) -> Walk:
+        if first is None:
+            self._enter(0, 0, 0)
+        else:
+            self._begin(Step(first.table, first), 0)
         while self.active and not self.story.stopped:
             now = self.active[-1]
             action = next(now.left, None)
@@ -123,12 +178,16 @@ class _Walker:
                 self._act(action, now)
         if self.story.stopped:
             self.story.sent.clear()
+            self.story.punted.clear()
         return self.story
 
     def _enter(self, table: int, depth: int, nested: int) -> None:
         flow = self.flows.lookup(table, {**self.fields, **NO_PORTS} if self.packet.is_fragment else self.fields)
-        self.story.steps.append(Step(table, flow, depth))
-        self.active.append(_Active(self.story.last, iter(flow.actions if flow else ()), nested))
+        self._begin(Step(table, flow, depth), nested)
+
+    def _begin(self, step: Step, nested: int) -> None:
+        self.story.steps.append(step)
+        self.active.append(_Active(step, iter(step.flow.actions if step.flow else ()), nested))
 
     def _go(self, action: Goto | Resubmit, now: _Active) -> None:
         if now.nested >= DEPTH_LIMIT:
@@ -151,6 +210,12 @@ class _Walker:
                 self._dec_ttl(now)
             case ForgetInPort():
                 self._set("in_port", 0, now.step)
+            case Metered(meter):
+                self.muted = self.muted or not self.meters(meter)
+            case Punt():
+                self._punt(action, now.step)
+            case CheckLarger(octets, to):
+                self._write(to, int(len(build(self.packet)) > octets), now.step)
             case _:
                 raise TypeError(f"{action!r} is no action the walk knows")
 
@@ -173,9 +238,17 @@ class _Walker:
     def _output(self, port: int) -> None:
         came_by = self.fields["in_port"]
         target = came_by if port == IN_PORT else port
+        if self.muted:
+            return
         if target and port != came_by:  # there is no port 0, and none sends back what came by it unless told IN_PORT
             tunnel = {name: self.fields[name] for name in TUNNEL if name in self.fields}
             self.story.sent.append(Sent(target, build(self.packet), tunnel))
+
+    def _punt(self, action: Punt, step: Step) -> None:
+        if self.muted:
+            return
+        fields = {name: self.fields[name] for name in CARRIED if self.fields.get(name)}
+        self.story.punted.append(PuntedCopy(build(self.packet), fields, action, step))
 
     def _dec_ttl(self, now: _Active) -> None:
         ttl = self.fields.get("nw_ttl")

@@ -12,7 +12,22 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from retia.flows.actions import Action, Actions, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.actions import (
+    CONTROLLER,
+    CONTROLLER_ID,
+    Action,
+    Actions,
+    CheckLarger,
+    DecTtl,
+    ForgetInPort,
+    Goto,
+    Load,
+    Metered,
+    Move,
+    Output,
+    Punt,
+    Resubmit,
+)
 from retia.flows.fields import FIELDS, Field, Subfield
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.match import Match, match
@@ -24,15 +39,17 @@ ALL_TABLES = 0xFF
 NO_BUFFER = 0xFFFFFFFF
 CONTROLLER_MAX_LENGTH = 0xFFFF
 
-_NICIRA = 0x2320
-_RESUBMIT_TABLE = 14
+NICIRA = 0x2320
+_RESUBMIT_TABLE, _CONTROLLER2, _CHECK_LARGER = 14, 37, 49
 _IN_PORT_16 = 0xFFF8
-_RESUBMIT = struct.pack("!IHH", _NICIRA, _RESUBMIT_TABLE, _IN_PORT_16)
+_RESUBMIT = struct.pack("!IHH", NICIRA, _RESUBMIT_TABLE, _IN_PORT_16)
+_PUNT = struct.pack("!IH6xHHHxx", NICIRA, _CONTROLLER2, 1, 8, CONTROLLER_ID)
+_LARGER = struct.pack("!IH", NICIRA, _CHECK_LARGER)
+_PUNT_USERDATA = 3
 _FORGET_IN_PORT = struct.pack("!HHHBBH6x", 25, 16, 0, 0, 2, 0)
 """set_field of NXM_OF_IN_PORT, 16 bits: the OXM form of 32 bits is refused here."""
 _FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
 _FOREIGN = "foreign-"
-_CONTROLLER = 0xFFFFFFFD
 _HEADER = struct.Struct("!HBB")
 _PAIR = struct.Struct("!HH")
 _APPLY, _GOTO = struct.Struct("!HHI"), struct.Struct("!HHBxxx")
@@ -121,11 +138,16 @@ def encode_actions(actions: Actions) -> bytes:
 def _apply(actions: Actions) -> bytes:
     if not actions:
         return b""
+    applied = encode_bare_actions(actions)
+    return _APPLY.pack(4, 8 + len(applied), 0) + applied
+
+
+def encode_bare_actions(actions: Actions) -> bytes:
+    """Actions without an instruction around them. Raises TypeError for what has no wire form."""
     try:
-        applied = b"".join([_ENCODERS[type(action)](action) for action in actions])
+        return b"".join([_ENCODERS[type(action)](action) for action in actions])
     except KeyError:
         raise TypeError(f"{actions!r} has no wire form") from None
-    return _APPLY.pack(4, 8 + len(applied), 0) + applied
 
 
 def _encode_load(action: Load) -> bytes:
@@ -138,6 +160,16 @@ def _encode_move(action: Move) -> bytes:
     source, to = action.source, action.to
     bits = struct.pack("!HHHxx", source.bits, source.start, to.start)
     return _action(28, bits + _CODES[source.field][1] + _CODES[to.field][1])
+
+
+def _encode_punt(action: Punt) -> bytes:
+    """Nicira's second controller action: the connection's id and the userdata, as properties padded to 8 bytes."""
+    size = len(action.userdata)
+    return _action(0xFFFF, _PUNT + _PAIR.pack(_PUNT_USERDATA, 4 + size) + action.userdata)
+
+
+def _encode_larger(action: CheckLarger) -> bytes:
+    return _action(0xFFFF, _LARGER + _PAIR.pack(action.octets, action.to.start) + _CODES[action.to.field][1] + bytes(6))
 
 
 def _action(kind: int, body: bytes) -> bytes:
@@ -153,6 +185,9 @@ _ENCODERS: dict[type[Action], Callable[[Any], bytes]] = {
     Resubmit: lambda action: struct.pack("!HH8sBxxx", 0xFFFF, 16, _RESUBMIT, action.table),
     DecTtl: lambda action: struct.pack("!HH4x", 24, 8),
     ForgetInPort: lambda action: _FORGET_IN_PORT,
+    Metered: lambda action: struct.pack("!HHI", 29, 8, action.meter),
+    Punt: _encode_punt,
+    CheckLarger: _encode_larger,
 }
 
 
@@ -218,8 +253,17 @@ def decode_match(body: bytes, place: int) -> tuple[Match, int]:
     return _match_of(body[place + 4 : place + size]), place + (size + 7) // 8 * 8
 
 
+def read_fields(fields: bytes) -> dict[str, int]:
+    """The fields that a punt carries, by name; wide registers as the 32-bit ones they are made of."""
+    return {name: value for name, value, _ in _fields_of(fields)}
+
+
 @lru_cache(maxsize=1 << 12)
 def _match_of(fields: bytes) -> Match:
+    return _fields_of(fields)
+
+
+def _fields_of(fields: bytes) -> Match:
     parts: dict[str, tuple[int, int]] = {}
     place = 0
     foreign = []
@@ -282,9 +326,11 @@ def _decode_actions(body: bytes) -> Iterator[Action]:
 def _decode_action(kind: int, data: bytes) -> Action:
     if kind == 0:
         port, length = struct.unpack_from("!IH", data, 4)
-        return Foreign(data) if port == _CONTROLLER and length != CONTROLLER_MAX_LENGTH else Output(port)
+        return Foreign(data) if port == CONTROLLER and length != CONTROLLER_MAX_LENGTH else Output(port)
     if kind == 24:
         return DecTtl()
+    if kind == 29:
+        return Metered(int.from_bytes(data[4:8], "big"))
     if data == _FORGET_IN_PORT:
         return ForgetInPort()
     if kind == 25:
@@ -293,7 +339,25 @@ def _decode_action(kind: int, data: bytes) -> Action:
         return _decode_move(data)
     if kind == 0xFFFF and data[4:12] == _RESUBMIT:
         return Resubmit(data[12])
+    if kind == 0xFFFF and data[4 : 4 + len(_PUNT)] == _PUNT:
+        return _decode_punt(data)
+    if kind == 0xFFFF and data[4:10] == _LARGER:
+        return _decode_larger(data)
     return Foreign(data)
+
+
+def _decode_punt(data: bytes) -> Action:
+    """Any other property makes it someone else's."""
+    place = 4 + len(_PUNT)
+    kind, size = _PAIR.unpack_from(data, place) if place < len(data) else (0, 0)
+    made = Punt(data[place + 4 : place + size])
+    return made if kind == _PUNT_USERDATA and _encode_punt(made) == data else Foreign(data)
+
+
+def _decode_larger(data: bytes) -> Action:
+    octets, start = _PAIR.unpack_from(data, 10)
+    field = _BY_OXM.get(_oxm_id(data, 14))
+    return Foreign(data) if field is None else CheckLarger(octets, Subfield(field.name, start, 1))
 
 
 def _decode_load(data: bytes) -> Action:

@@ -5,7 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from retia.flows.actions import IN_PORT, LOCAL, Action, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.actions import (
+    IN_PORT,
+    LOCAL,
+    Action,
+    CheckLarger,
+    DecTtl,
+    ForgetInPort,
+    Goto,
+    Load,
+    Metered,
+    Move,
+    Output,
+    Punt,
+    Resubmit,
+)
 from retia.flows.fields import FIELDS, ORDER, WIDE, Subfield
 from retia.flows.flow import Flow
 from retia.flows.match import Match, meets_needs
@@ -14,6 +28,7 @@ from retia.pipeline.stage import PipelineError, Stage
 from retia.pipeline.stages import STAGES
 
 LAST_PORT = 0xFEFF
+LARGEST_FRAME = 0xFFFF
 STAGE_OF: dict[int, Stage] = {int(stage): stage for stage in STAGES.values()}
 """Stages by table number."""
 
@@ -39,6 +54,10 @@ def find_faults(flow: Flow) -> Iterator[str]:
     yield from _match_faults(flow.match)
     for place, action in enumerate(flow.actions):
         yield from _action_faults(action, flow.match)
+        if isinstance(action, Punt) and not isinstance(flow.actions[0], Metered):
+            yield "a punt without a meter before it"
+        if isinstance(action, Metered) and place:
+            yield "a meter is not the first action"
         if isinstance(action, Goto) and place != len(flow.actions) - 1:
             yield "goto is not the last action"
         yield from _way_faults(stage, action)
@@ -87,10 +106,18 @@ def _action_faults(action: Action, wanted: Match) -> Iterator[str]:
         case DecTtl():
             if not meets_needs(wanted, "nw_ttl"):
                 yield f"dec_ttl without {_needs('nw_ttl')}"
-        case Goto() | Resubmit() | ForgetInPort():
+        case CheckLarger(octets, to):
+            yield from _part_faults(to, wanted, written=True)
+            yield from _larger_faults(octets, to)
+        case Goto() | Resubmit() | ForgetInPort() | Metered() | Punt():
             pass
         case _:
             yield f"unknown action {action!r}"
+
+
+def _larger_faults(octets: int, to: Subfield) -> Iterator[str]:
+    if to.bits != 1 or not 0 < octets <= LARGEST_FRAME:
+        yield f"a check for {octets} bytes into {to} cannot be"
 
 
 def _part_faults(part: Subfield, wanted: Match, *, written: bool = False) -> Iterator[str]:

@@ -13,21 +13,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
 from retia.errors import SwitchAway, SwitchRefused, Unsupported
+from retia.flows.actions import CONTROLLER_ID, Actions
+from retia.flows.carrying import encode_packet_out
 from retia.flows.flow import Flow
-from retia.flows.wire import ALL_TABLES, ANY, Observed, decode_descriptions, encode_match
+from retia.flows.meter import ADD, ALL, DELETE, MODIFY, Meter, decode_meters, meter_mod
+from retia.flows.wire import ALL_TABLES, ANY, NICIRA, Observed, decode_descriptions, encode_match
 from retia.switch.socket import open_socket
 
 VERSION = 6
 HEADER = struct.Struct("!BBHI")
 TIMEOUT = 10.0
 ECHO_EVERY = 5.0
-NICIRA = 0x2320
 TLV_CLASS, TLV_TYPE, TLV_BYTES = 0xFFE5, 1, 8
 """Retia's Geneve option: 64 bits, mapped to tun_metadata0. The class lies in RFC 8926's experimental range."""
 
@@ -41,23 +43,24 @@ class Kind(IntEnum):
     ECHO_REPLY = 3
     EXPERIMENTER = 4
     SET_CONFIG = 9
+    PACKET_OUT = 13
     FLOW_MOD = 14
     MULTIPART_REQUEST = 18
     MULTIPART_REPLY = 19
     BARRIER_REQUEST = 20
     BARRIER_REPLY = 21
+    METER_MOD = 29
     BUNDLE_CONTROL = 33
     BUNDLE_ADD = 34
 
 
 FLOW_DESCRIPTIONS = 1
+METER_DESCRIPTIONS = 10
 FLOW_MONITOR = 16
 SET_PACKET_IN_FORMAT, SET_CONTROLLER_ID, SET_TLV_TABLE, GET_TLV_TABLE = 16, 20, 24, 25
 """Nicira's messages, as EXPERIMENTER."""
 PACKET_IN_WITH_METADATA = 2
 """NXT_PACKET_IN2: punts bring registers, metadata and userdata with them."""
-CONTROLLER_ID = 0x5254
-""""RT": punts meant for another program's connection never reach ours, nor ours theirs."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +231,29 @@ class Connection:
         parts = await self.request(Kind.MULTIPART_REQUEST, body)
         return [one for part in parts for one in decode_descriptions(part.body[8:])]
 
+    async def add_meters(self, wanted: Mapping[int, Meter]) -> None:
+        """Those that are missing or different."""
+        if not wanted:
+            return
+        seen = await self._meters()
+        for meter in wanted.values():
+            if seen.get(meter.number) != meter:
+                self.send(Kind.METER_MOD, meter_mod(MODIFY if meter.number in seen else ADD, meter))
+
+    async def drop_meters(self, wanted: Mapping[int, Meter]) -> None:
+        """All but these, and with each the flows that name it."""
+        for number in (await self._meters()).keys() - wanted.keys():
+            self.send(Kind.METER_MOD, meter_mod(DELETE, Meter(number, 0, 0)))
+
+    async def _meters(self) -> dict[int, Meter | None]:
+        body = struct.pack("!HHxxxxIxxxx", METER_DESCRIPTIONS, 0, ALL)
+        parts = await self.request(Kind.MULTIPART_REQUEST, body)
+        return dict(one for part in parts for one in decode_meters(part.body[8:]))
+
+    def packet_out(self, frame: bytes, actions: Actions) -> None:
+        """Carry out actions on a packet of the agent's own."""
+        self.send(Kind.PACKET_OUT, encode_packet_out(frame, actions))
+
     async def close(self) -> None:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -254,7 +280,6 @@ _ERRORS = {
     (2, 13): "it writes a field this switch does not know or does not let be written",
     (2, 15): "it writes a value that its field cannot have",
     (2, 16): "it writes part of a field that can only be written whole",
-    (2, 17): "it names a meter that does not exist",
     (3, 1): "an instruction it has is not supported",
     (3, 2): "it goes on to a table that is not a later one",
     (4, 6): "it matches a field this switch does not know",
@@ -264,6 +289,7 @@ _ERRORS = {
     (4, 10): "it matches a field twice",
     (5, 1): "the table is full",
     (5, 2): "there is no such table",
+    (12, 2): "it names a meter that does not exist",
 }
 """OpenFlow's error types and codes that a flow can meet, in words (OpenFlow 1.5.1 section 7.5.4)."""
 

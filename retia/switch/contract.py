@@ -1,4 +1,5 @@
-"""What a switch is to the agent: interfaces and foreign changes come up, flows go down. One suite tests them all."""
+"""What a switch is to the agent: interfaces, foreign changes and punted packets come up; flows, the meters they name
+and packets go down. One suite tests them all."""
 
 from __future__ import annotations
 
@@ -7,7 +8,10 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from retia.errors import RetiaError
+from retia.flows.actions import Actions
+from retia.flows.carrying import Punted
 from retia.flows.flow import Flow, FlowKey
+from retia.flows.meter import Meter
 from retia.flows.wire import Observed
 from retia.model.local import InterfaceChange
 from retia.switch.bundle import Refusal
@@ -50,7 +54,7 @@ class Hindered(NamedTuple):
     error: RetiaError | None
 
 
-SwitchEvent = InterfacesChanged | Connected | Disconnected | ForeignChange | Refused | Hindered
+SwitchEvent = InterfacesChanged | Connected | Disconnected | ForeignChange | Refused | Hindered | Punted
 
 
 class Switch(Protocol):
@@ -62,6 +66,13 @@ class Switch(Protocol):
 
     async def apply(self, puts: Iterable[Flow], drops: Iterable[FlowKey]) -> list[Refusal]:
         """A delta of desired flows; all that the switch takes is in when this returns, if it is connected."""
+
+    async def limit(self, meters: Iterable[Meter]) -> None:
+        """All the meters there are to be, before the flows that name them: a flow whose meter is missing is refused.
+        Those left out go, and with them every flow that still names one. The switch keeps them whatever happens."""
+
+    def send(self, frame: bytes, actions: Actions) -> None:
+        """Carry out `actions` (`Resubmit`, no `Goto`) on a packet that comes by no port. Raises SwitchAway."""
 
     async def observed(self) -> list[Observed]:
         """The flows as the switch has them, with counters. Raises SwitchAway."""

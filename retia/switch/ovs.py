@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retia.errors import RetiaError, Retry, SwitchAway
+from retia.flows.actions import Actions
+from retia.flows.carrying import decode_punt
 from retia.flows.flow import Flow, FlowKey
+from retia.flows.meter import Meter
 from retia.flows.wire import Observed, Update, decode_updates
 from retia.log import logger
 from retia.switch import bridge, connection, ovsdb
@@ -60,6 +63,7 @@ class OvsSwitch:
         self._foreign: asyncio.Queue[Update] = asyncio.Queue()
         self._made = asyncio.Event()
         self.hindrance: RetiaError | None = None
+        self._report: Reporter = lambda event: None
 
     @property
     def connected(self) -> bool:
@@ -74,6 +78,12 @@ class OvsSwitch:
 
     async def apply(self, puts: Iterable[Flow], drops: Iterable[FlowKey]) -> list[Refusal]:
         return await self._reconciler.apply(puts, drops)
+
+    async def limit(self, meters: Iterable[Meter]) -> None:
+        await self._reconciler.limit(meters)
+
+    def send(self, frame: bytes, actions: Actions) -> None:
+        self._reconciler.send(frame, actions)
 
     async def observed(self) -> list[Observed]:
         return await self._reconciler.observed()
@@ -91,6 +101,7 @@ class OvsSwitch:
         await (await self._connect()).close()
 
     async def run(self, report: Reporter) -> None:
+        self._report = report
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_database(report), name="ovsdb")
@@ -231,5 +242,7 @@ class OvsSwitch:
             for update in decode_updates(message.body[8:]):
                 if update.flow is not None:
                     self._foreign.put_nowait(update)
+        elif message.kind == Kind.EXPERIMENTER and (punt := decode_punt(message.body)) is not None:
+            self._report(punt)
         elif message.kind == Kind.ERROR:
             log.warning("openflow error", error=connection.refused(message, "").what)

@@ -4,6 +4,9 @@
               ├─► add, modify, delete only what differs ─► bundle ─► refused flows are named and set aside
     observed ─┘      (on connect: the wire dump; later: our own changes, and the flow monitor's foreign ones)
 
+Meters are there before the flows that name them, and go after those: a flow whose meter is missing is refused, and
+one whose meter is deleted is deleted with it.
+
 Idempotent: what is right is not sent again, so its counters survive. Nothing is deleted before the first whole
 desired set was given (`start`). A switch that has flows already gets the difference in one bundle, however large: the
 flows may be those of another pipeline, whose tables mean something else, and no packet may see some of each.
@@ -12,19 +15,34 @@ flows may be those of another pipeline, whose tables mean something else, and no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from retia.errors import SwitchAway
+from retia.flows.actions import Actions
 from retia.flows.flow import Flow, FlowKey
+from retia.flows.meter import Meter
 from retia.flows.wire import ADDED, MODIFIED, REMOVED, Observed, Update
 from retia.switch.bundle import Bundler, Change, Refusal, delete, delete_all, put
+
+NO_SUCH_METER = (12, 2)
+"""OpenFlow's error type and code."""
 
 
 class Channel(Protocol):
     """A connection to a switch, as far as agreeing needs it."""
 
     async def dump(self) -> list[Observed]:
+        """Raises SwitchAway."""
+
+    async def add_meters(self, wanted: Mapping[int, Meter]) -> None:
+        """Those that are missing or different. Raises SwitchAway."""
+
+    async def drop_meters(self, wanted: Mapping[int, Meter]) -> None:
+        """All but these. Raises SwitchAway."""
+
+    def packet_out(self, frame: bytes, actions: Actions) -> None:
         """Raises SwitchAway."""
 
     def abort(self) -> None: ...
@@ -54,6 +72,7 @@ class Reconciler:
         self._started = False
         self._connection: Channel | None = None
         self._bundler: Sender | None = None
+        self._meters: dict[int, Meter] = {}
         self._lock = asyncio.Lock()
 
     @property
@@ -76,6 +95,19 @@ class Reconciler:
             changes = [self._drop(key) for key in drops if key in self.desired and key not in wanted]
             changes += [self._put(flow) for key, flow in wanted.items() if self.desired.get(key) != flow]
             return await self._send(changes) if self._bundler else []
+
+    async def limit(self, meters: Iterable[Meter]) -> None:
+        """All the meters that flows may name from now on."""
+        async with self._lock:
+            self._meters = {meter.number: meter for meter in meters}
+            if self._connection is not None and self._started:
+                with contextlib.suppress(SwitchAway):
+                    await self._connection.add_meters(self._meters)
+                    await self._connection.drop_meters(self._meters)
+
+    def send(self, frame: bytes, actions: Actions) -> None:
+        """Raises SwitchAway."""
+        self._reached().packet_out(frame, actions)
 
     def _put(self, flow: Flow) -> Change:
         old = self.desired.get(flow.key)
@@ -101,13 +133,17 @@ class Reconciler:
         if self._connection is None:
             return []
         self.refused.clear()
+        connection = self._connection
         try:
-            observed = {one.flow.key: one.flow for one in await self._connection.dump()}
+            await connection.add_meters(self._meters)
+            observed = {one.flow.key: one.flow for one in await connection.dump()}
+            self._bundler = self._make_bundler(connection)
+            refusals = await self._send(list(self._difference(observed)), whole=bool(observed))
+            await connection.drop_meters(self._meters)
+            return refusals
         except SwitchAway:
             self._give_up()
             return []
-        self._bundler = self._make_bundler(self._connection)
-        return await self._send(list(self._difference(observed)), whole=bool(observed))
 
     def _difference(self, observed: dict[FlowKey, Flow]) -> Iterator[Change]:
         """Where nothing is right the flows are those of another pipeline: taking them all out at once is cheapest."""
@@ -150,7 +186,7 @@ class Reconciler:
         if not changes or self._bundler is None:
             return []
         try:
-            refusals = await self._bundler.send(changes, whole)
+            refusals = await self._send_metered(self._bundler, changes, whole)
         except SwitchAway:
             self._give_up()
             return []
@@ -161,6 +197,16 @@ class Reconciler:
             self.refused[refusal.key] = refusal
         return refusals
 
+    async def _send_metered(self, bundler: Sender, changes: list[Change], whole: bool) -> list[Refusal]:
+        """When someone took a meter away, the flows that name it went too: both are put back. Raises SwitchAway."""
+        refusals = await bundler.send(changes, whole)
+        lacking = {one.key for one in refusals if (one.error.type_, one.error.detail) == NO_SUCH_METER}
+        if not lacking or self._connection is None:
+            return refusals
+        await self._connection.add_meters(self._meters)
+        again = [change for change in changes if change.flow is not None and change.key in lacking]
+        return [one for one in refusals if one.key not in lacking] + await bundler.send(again)
+
     def _give_up(self) -> None:
         if self._connection is not None:
             self._connection.abort()
@@ -168,6 +214,9 @@ class Reconciler:
 
     async def observed(self) -> list[Observed]:
         """The switch's flows with counters. Raises SwitchAway."""
+        return await self._reached().dump()
+
+    def _reached(self) -> Channel:
         if self._connection is None:
             raise SwitchAway("Open vSwitch is not connected", advice="start ovs-vswitchd")
-        return await self._connection.dump()
+        return self._connection

@@ -14,7 +14,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from retia.errors import RetiaError, SwitchAway
+from retia.flows.actions import Actions
 from retia.flows.flow import Flow, FlowKey
+from retia.flows.meter import Meter
 from retia.flows.wire import Observed, Update
 from retia.model.local import Interface, InterfaceChange
 from retia.switch.bundle import Refusal
@@ -54,6 +56,12 @@ class SoftwareSwitch:
 
     async def apply(self, puts: Iterable[Flow], drops: Iterable[FlowKey]) -> list[Refusal]:
         return await self._reconciler.apply(puts, drops)
+
+    async def limit(self, meters: Iterable[Meter]) -> None:
+        await self._reconciler.limit(meters)
+
+    def send(self, frame: bytes, actions: Actions) -> None:
+        self._reconciler.send(frame, actions)
 
     async def observed(self) -> list[Observed]:
         return await self._reconciler.observed()
@@ -101,7 +109,7 @@ class SoftwareSwitch:
         pause = Pause()
         while True:
             await self._until(lambda: self._bridge.reachable)
-            link = self._bridge.connect(self._foreign.put_nowait)
+            link = self._bridge.connect(self._foreign.put_nowait, report)
             try:
                 await self._serve(link, report)
             except SwitchAway:

@@ -14,19 +14,22 @@ import asyncio
 import itertools
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retia.errors import SwitchAway, SwitchRefused
-from retia.flows.actions import Goto
+from retia.flows.actions import Actions, Goto, Metered
+from retia.flows.carrying import Punted
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.lookup import FlowTable
 from retia.flows.match import meets_needs
-from retia.flows.walk import Sent, Walk, walk
+from retia.flows.meter import Meter
+from retia.flows.walk import PACKET_OUT, PuntedCopy, Sent, Walk, walk, walk_out
 from retia.flows.wire import ADD, ADDED, DELETE, MODIFIED, REMOVED, Observed, Update, decode_flow_mod
 from retia.model.local import TUNNEL_PORT, Interface
 from retia.switch.bundle import Change, Refusal
 from retia.switch.connection import Kind, Message, refused
+from retia.switch.reconciler import NO_SUCH_METER
 
 BAD_TABLE = (3, 2)
 BAD_PREREQUISITE = (4, 9)
@@ -43,6 +46,27 @@ class Counter:
     since: float = field(default_factory=time.monotonic)
 
 
+@dataclass
+class Bucket:
+    """A meter at work: full at first, filled by its rate, emptied by what it lets pass."""
+
+    meter: Meter
+    left: float = field(init=False)
+    filled: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.left = self.meter.burst
+
+    def takes(self) -> bool:
+        """Whether one more packet passes now."""
+        now = time.monotonic()
+        self.left = min(self.meter.burst, self.left + (now - self.filled) * self.meter.rate)
+        self.filled = now
+        passes = self.left >= 1
+        self.left -= passes
+        return passes
+
+
 class SoftwareBridge:
     """`running` and `database` say which of the two programs are up. `on_sent` gets each frame that left by a port.
     `made` tells an interface from one of its name that was there before."""
@@ -55,6 +79,7 @@ class SoftwareBridge:
         self.interfaces: dict[str, Interface] = {}
         self.made: dict[str, int] = {}
         self.flows = FlowTable()
+        self.meters: dict[int, Bucket] = {}
         self.changed = asyncio.Event()
         self._counters: dict[FlowKey, Counter] = {}
         self._numbers: dict[str, int] = {}
@@ -72,11 +97,13 @@ class SoftwareBridge:
     def reachable(self) -> bool:
         return self.running and self.exists
 
-    def connect(self, on_update: Callable[[Update], None]) -> Link:
+    def connect(
+        self, on_update: Callable[[Update], None], on_punt: Callable[[Punted], None] = lambda punt: None
+    ) -> Link:
         """Raises SwitchAway."""
         if not self.reachable:
             raise SwitchAway("the software switch is stopped", where=self.name)
-        link = Link(self, on_update)
+        link = Link(self, on_update, on_punt)
         self._links.append(link)
         return link
 
@@ -133,6 +160,7 @@ class SoftwareBridge:
 
     def _forget(self) -> None:
         self.flows = FlowTable()
+        self.meters.clear()
         self._counters.clear()
         for link in list(self._links):
             link.abort()
@@ -147,6 +175,8 @@ class SoftwareBridge:
     def put(self, flow: Flow, reset_counts: bool = False, by: Link | None = None) -> None:
         """Add a flow, or put it in place of the one with its key, whose counters it keeps. Raises SwitchRefused."""
         check(flow, self.name)
+        if any(isinstance(action, Metered) and action.meter not in self.meters for action in flow.actions):
+            raise _refused(NO_SUCH_METER, self.name, flow)
         old = self.flows.get(flow.key)
         if old is None or reset_counts:
             self._counters[flow.key] = Counter()
@@ -169,21 +199,49 @@ class SoftwareBridge:
             if link is not by:
                 link.on_update(update)
 
+    def add_meter(self, meter: Meter) -> None:
+        if meter.number not in self.meters or self.meters[meter.number].meter != meter:
+            self.meters[meter.number] = Bucket(meter)
+
+    def drop_meter(self, number: int, by: Link | None = None) -> None:
+        """Every flow that names it goes with it."""
+        del self.meters[number]
+        for flow in list(self.flows):
+            if any(isinstance(action, Metered) and action.meter == number for action in flow.actions):
+                self.drop(flow.key, by)
+
     # -- packets ---------------------------------------------------------------------------------------------------
 
     def receive(self, port: int, frame: bytes, tunnel: dict[str, int] | None = None) -> Walk | None:
         """A frame comes in by a port; what leaves goes to `on_sent`. None while the switch carries nothing."""
         if not self.reachable:
             return None
-        story = walk(self.flows, frame, port, tunnel)
+        return self._carry(walk(self.flows, frame, port, tunnel, self._passes), len(frame))
+
+    def send(self, frame: bytes, actions: Actions) -> Walk:
+        """A packet-out: what leaves goes to `on_sent`, as if it had come by no port."""
+        return self._carry(walk_out(self.flows, frame, actions, self._passes), len(frame))
+
+    def _carry(self, story: Walk, octets: int) -> Walk:
         for step in story.steps:
-            if step.flow is not None:
+            if step.flow is not None and step.table != PACKET_OUT:
                 counter = self._counters[step.flow.key]
                 counter.packets += 1
-                counter.octets += len(frame)
+                counter.octets += octets
+        for copy in story.punted:
+            self._punt(copy)
         for sent in story.sent:
             self.on_sent(sent)
         return story
+
+    def _passes(self, meter: int) -> bool:
+        return self.meters[meter].takes()
+
+    def _punt(self, copy: PuntedCopy) -> None:
+        flow = copy.step.flow
+        for link in self._links:
+            if flow is not None:
+                link.on_punt(Punted(copy.frame, copy.fields, copy.action.userdata, flow.table, flow.cookie))
 
 
 def check(flow: Flow, where: str) -> None:
@@ -202,8 +260,10 @@ def _refused(code: tuple[int, int], where: str, flow: Flow) -> SwitchRefused:
 class Link:
     """An agent's connection to the bridge: dumps and bundles go in, what others change comes out of `on_update`."""
 
-    def __init__(self, bridge: SoftwareBridge, on_update: Callable[[Update], None]) -> None:
-        self._bridge, self.on_update = bridge, on_update
+    def __init__(
+        self, bridge: SoftwareBridge, on_update: Callable[[Update], None], on_punt: Callable[[Punted], None]
+    ) -> None:
+        self._bridge, self.on_update, self.on_punt = bridge, on_update, on_punt
         self.closed = asyncio.Event()
 
     def abort(self) -> None:
@@ -218,6 +278,23 @@ class Link:
         """Raises SwitchAway."""
         self._check_open()
         return self._bridge.observed()
+
+    async def add_meters(self, wanted: Mapping[int, Meter]) -> None:
+        """Those that are missing or different. Raises SwitchAway."""
+        self._check_open()
+        for meter in wanted.values():
+            self._bridge.add_meter(meter)
+
+    async def drop_meters(self, wanted: Mapping[int, Meter]) -> None:
+        """All but these. Raises SwitchAway."""
+        self._check_open()
+        for number in self._bridge.meters.keys() - wanted.keys():
+            self._bridge.drop_meter(number)
+
+    def packet_out(self, frame: bytes, actions: Actions) -> None:
+        """Raises SwitchAway."""
+        self._check_open()
+        self._bridge.send(frame, actions)
 
     async def send(self, changes: Sequence[Change], whole: bool = False) -> list[Refusal]:
         """All that the switch takes is in when this returns, always at one moment. Raises SwitchAway."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 
 import pytest
 
 from retia.errors import SwitchAway
-from retia.flows.actions import Goto, Load, Output
-from retia.flows.fields import Subfield
+from retia.flows.actions import CONTROLLER, Goto, Load, Metered, Output, Punt, Resubmit
+from retia.flows.fields import Subfield, whole
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.match import match
-from retia.switch.contract import Connected, Disconnected, ForeignChange, InterfacesChanged, events
+from retia.flows.meter import Meter
+from retia.switch.contract import Connected, Disconnected, ForeignChange, InterfacesChanged, Punted, events
 from tests.contract.switch.conftest import Agent
 from tests.contract.switch.worlds import World
 
@@ -173,3 +175,89 @@ async def test_a_database_that_goes_and_comes_back_changes_nothing(agent: Agent)
     assert agent.interfaces == known
     await agent.until(lambda: agent.switch.connected, 15.0)  # Open vSwitch answers no OpenFlow without its database
     assert await counted(agent) == {flow.key: (1, len(FRAME)) for flow in WAY} | {FLOWS[9].key: (0, 0)}
+
+
+DATAPATH = Subfield("metadata", 0, 24)
+METERS = [Meter(1, 5, 10), Meter(2, 1000, 1000)]
+PUNTS = [
+    Flow(0, 10, match(eth_dst=0x020000000001), (Load(DATAPATH, 7), Load(whole("reg3"), 9), Goto(1)), 1),
+    Flow(1, 10, match(), (Metered(2), Punt(b"\x01\x02"), Goto(2)), 0xABC),
+    Flow(2, 10, match(), (), 3),
+]
+
+
+def punts(agent: Agent) -> list[Punted]:
+    return [event for event in agent.events if isinstance(event, Punted)]
+
+
+async def test_a_punt_brings_the_frame_and_all_that_is_known_of_it(agent: Agent) -> None:
+    agent.world.add_interface("guest", "web/web1")
+    await agent.until(lambda: "guest" in agent.interfaces)
+    await agent.switch.limit(METERS)
+    assert await agent.switch.start(PUNTS) == []
+    agent.world.receive("guest", FRAME)
+    await agent.until(lambda: punts(agent))
+    (punt,) = punts(agent)
+    fields = {"in_port": agent.interfaces["guest"].ofport, "metadata": 7, "reg3": 9}
+    assert punt == Punted(FRAME, fields, b"\x01\x02", 1, 0xABC)
+    assert (await counted(agent))[PUNTS[2].key] == (1, len(FRAME)), "the packet itself went on"
+
+
+async def test_a_meter_limits_punts_and_nothing_else(agent: Agent) -> None:
+    agent.world.add_interface("guest", "web/web1")
+    await agent.switch.limit(METERS)
+    limited = PUNTS[1]._replace(actions=(Metered(1), Punt(b"x"), Goto(2)))
+    assert await agent.switch.start([PUNTS[0], limited, PUNTS[2]]) == []
+    start = time.monotonic()
+    for _ in range(40):
+        agent.world.receive("guest", FRAME)
+    await asyncio.sleep(0.2)
+    most = 10 + 5 * (time.monotonic() - start) + 1
+    assert 10 <= len(punts(agent)) <= most
+    assert (await counted(agent))[PUNTS[2].key] == (40, 40 * len(FRAME))
+
+
+async def test_a_flow_whose_meter_is_missing_is_refused(agent: Agent) -> None:
+    await agent.switch.limit(METERS[:1])
+    (refusal,) = await agent.switch.start(PUNTS)
+    assert refusal.key == PUNTS[1].key and "meter" in str(refusal.error)
+    await agent.switch.limit(METERS)
+    assert await agent.switch.apply([PUNTS[1]._replace(cookie=5)], []) == []
+    await agent.switch.apply([], [PUNTS[1].key])
+    await agent.switch.limit([])
+    await asyncio.sleep(0.1)
+    (refusal,) = await agent.switch.apply([PUNTS[1]], [])
+    assert "meter" in str(refusal.error), "a meter that is not wanted any more is gone"
+
+
+async def test_meters_are_there_before_the_flows_of_a_switch_that_lost_all(agent: Agent) -> None:
+    await agent.switch.limit(METERS)
+    assert await agent.switch.start(PUNTS) == []
+    agent.world.lose_flows()
+    await agent.until(lambda: agent.count(Connected) == 2)
+    assert not agent.switch.refused and await agent.flows() == {flow.key: flow for flow in PUNTS}
+    await agent.again()
+    await agent.switch.limit(METERS)
+    assert await agent.switch.start(PUNTS) == []
+    assert await agent.flows() == {flow.key: flow for flow in PUNTS}
+
+
+async def test_a_meter_that_someone_takes_away_comes_back_with_its_flows(agent: Agent) -> None:
+    await agent.switch.limit(METERS)
+    assert await agent.switch.start(PUNTS) == []
+    agent.world.remove_meter(2)
+    await agent.until(lambda: agent.count(ForeignChange), 1.0)
+    await agent.until_flows({flow.key: flow for flow in PUNTS}, 1.0)
+    assert not agent.switch.refused
+
+
+async def test_what_the_agent_sends_goes_through_the_flows(agent: Agent) -> None:
+    await agent.switch.limit(METERS)
+    await agent.switch.start(PUNTS)
+    agent.switch.send(FRAME, (Load(DATAPATH, 5), Load(whole("reg4"), 6), Resubmit(1)))
+    await agent.until(lambda: punts(agent))
+    assert punts(agent) == [Punted(FRAME, {"in_port": CONTROLLER, "metadata": 5, "reg4": 6}, b"\1\2", 1, 0xABC)]
+    agent.world.stop()
+    await agent.until(lambda: agent.count(Disconnected))
+    with pytest.raises(SwitchAway):
+        agent.switch.send(FRAME, (Resubmit(1),))

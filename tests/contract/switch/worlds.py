@@ -35,6 +35,9 @@ class World(Protocol):
     def receive(self, name: str, frame: bytes) -> None:
         """A frame comes in by an interface."""
 
+    def remove_meter(self, number: int) -> None:
+        """As someone else; the flows that name it go with it."""
+
     def lose_flows(self) -> None:
         """The switch program dies and comes back, without its flows."""
 
@@ -83,6 +86,9 @@ class OvsWorld:
         match = f",{show_match(key.match)}" if key.match else ""
         self._server.ofctl("--strict", "del-flows", self._bridge, f"table={key.table},priority={key.priority}{match}")
 
+    def remove_meter(self, number: int) -> None:
+        self._server.ofctl("del-meter", self._bridge, f"meter={number}")
+
     def receive(self, name: str, frame: bytes) -> None:
         self._server.appctl("netdev-dummy/receive", name, frame.hex())
         self._server.appctl("revalidator/wait")
@@ -128,6 +134,9 @@ class SoftwareWorld:
 
     def remove_flow(self, key: FlowKey) -> None:
         self._bridge.drop(key)
+
+    def remove_meter(self, number: int) -> None:
+        self._bridge.drop_meter(number)
 
     def receive(self, name: str, frame: bytes) -> None:
         self._bridge.receive(self._bridge.interfaces[name].ofport, frame)

@@ -8,7 +8,20 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
 from retia.flows import fields
-from retia.flows.actions import IN_PORT, LOCAL, Action, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.actions import (
+    IN_PORT,
+    LOCAL,
+    Action,
+    DecTtl,
+    ForgetInPort,
+    Goto,
+    Load,
+    Metered,
+    Move,
+    Output,
+    Punt,
+    Resubmit,
+)
 from retia.flows.fields import FIELDS, WIDE, Subfield, whole
 from retia.flows.flow import Flow
 from retia.flows.match import Match, match, meets_needs
@@ -25,6 +38,8 @@ KINDS: dict[str, dict[str, int]] = {
     "tcp": {"eth_type": fields.IPV4, "nw_proto": fields.TCP},
     "udp": {"eth_type": fields.IPV4, "nw_proto": fields.UDP},
 }
+METER = 1
+"""Lets pass all that these tests send."""
 SENTINEL_TYPE = 0x9999
 SENTINEL = Flow(0, 0xFFFF, match(eth_type=SENTINEL_TYPE), tuple(map(Output, PORTS)), 0xFFFF)
 """Goes to every port, so that one can tell when all frames before it are through."""
@@ -70,7 +85,9 @@ def some_part(rnd: random.Random, names: list[str], *, whole_only: bool = False)
 
 
 def some_action(rnd: random.Random, table: int, names: list[str]) -> Action:
-    choice = rnd.randrange(10)
+    choice = rnd.randrange(11)
+    if choice == 10:
+        return Punt(rnd.randbytes(rnd.randrange(1, 9)))
     if choice < 3:
         return Output(rnd.choice((*PORTS, *PORTS, *PORTS, IN_PORT, LOCAL)))
     if choice < 4:
@@ -93,6 +110,8 @@ def some_flow(rnd: random.Random, cookie: int) -> Flow:
     actions = [some_action(rnd, table, usable(kind)) for _ in range(rnd.randrange(4))]
     if "eth_type" in kind and kind["eth_type"] == fields.IPV4 and rnd.random() < 0.3:
         actions.insert(rnd.randrange(len(actions) + 1), DecTtl())
+    if rnd.random() < 0.2:
+        actions.insert(0, Metered(METER))
     if rnd.random() < 0.6:
         actions.append(Goto(rnd.randrange(table + 1, TABLES + 1)))
     return Flow(table, cookie + 100 * len(wanted), wanted, tuple(actions), cookie)

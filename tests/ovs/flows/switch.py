@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from retia.flows.flow import Flow
 from retia.flows.text import show_flow
-from tests.ovs.flows.pipelines import PORTS, SENTINEL_TYPE
+from tests.ovs.flows.pipelines import METER, PORTS, SENTINEL_TYPE
 from tests.ovs.server import OvsServer, wait_for
 
 
@@ -23,6 +23,7 @@ class Switch:
             self.ovs.vsctl(
                 "add-port", self.bridge, self._name(port), "--", "set", "interface", self._name(port), *settings
             )
+        ovs.ofctl("add-meter", self.bridge, f"meter={METER},pktps,burst,band=type=drop,rate=100000,burst_size=100000")
         ovs.ofctl("add-tlv-map", self.bridge, "{class=0x0102,type=0x80,len=8}->tun_metadata0")
         text = ovs.dir / f"{self.bridge}.flows"
         text.write_text("".join(f"{show_flow(flow)}\n" for flow in flows))

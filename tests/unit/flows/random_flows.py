@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import random
 
-from retia.flows.actions import Action, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.actions import (
+    Action,
+    CheckLarger,
+    DecTtl,
+    ForgetInPort,
+    Goto,
+    Load,
+    Metered,
+    Move,
+    Output,
+    Punt,
+    Resubmit,
+)
 from retia.flows.fields import ARP, FIELDS, ICMP, IPV4, TCP, UDP, Subfield, whole
 from retia.flows.flow import Flow
 from retia.flows.match import match
@@ -46,7 +58,7 @@ def _value(rnd: random.Random, name: str) -> int | tuple[int, int]:
 
 
 def _action(rnd: random.Random, names: list[str]) -> Action:
-    choice = rnd.randrange(6)
+    choice = rnd.randrange(9)
     if choice == 0:
         return Output(rnd.randrange(1, 60))
     if choice == 1:
@@ -57,6 +69,12 @@ def _action(rnd: random.Random, names: list[str]) -> Action:
         return Move(
             Subfield("reg9", 0, 16), Subfield(rnd.choice(["reg3", "xreg6", "metadata", "tun_metadata0"]), 8, 16)
         )
+    if choice == 6:
+        return Metered(rnd.randrange(1, 60))
+    if choice == 7:
+        return Punt(rnd.randbytes(rnd.randrange(1, 20)))
+    if choice == 8:
+        return CheckLarger(rnd.randrange(1, 0x10000), Subfield(rnd.choice(["reg3", "reg9"]), rnd.randrange(32), 1))
     part = whole(rnd.choice([name for name in names if name not in READ_ONLY | {"tun_id"}]))
     if (
         rnd.random() < 0.5
