@@ -76,8 +76,8 @@ class Questions:
     async def drops(self, _: dict[str, Any]) -> list[dict[str, Any]]:
         """Packets dropped on this host, by reason."""
         counted = {}
-        for seen in await self._switch.observed():
-            if seen.flow.table == DROP and rule_of(seen.flow.cookie) == "count_reason":
+        for seen in await self._switch.observed(int(DROP)):
+            if rule_of(seen.flow.cookie) == "count_reason":
                 counted[seen.flow.match[0][1]] = seen.packets
         return [
             {"reason": reason.label, "packets": counted.get(int(reason), 0), "means": reason.doc} for reason in Reason

@@ -56,6 +56,9 @@ class Kind(IntEnum):
 
 FLOW_DESCRIPTIONS = 1
 METER_DESCRIPTIONS = 10
+TABLES = 3
+TABLE_STATS = struct.Struct("!BxxxIQQ")
+"""A table's number, its flows, the packets looked up in it and those that met a flow."""
 FLOW_MONITOR = 16
 SET_PACKET_IN_FORMAT, SET_CONTROLLER_ID, SET_TLV_TABLE, GET_TLV_TABLE = 16, 20, 24, 25
 """Nicira's messages, as EXPERIMENTER."""
@@ -225,9 +228,10 @@ class Connection:
         body = struct.pack("!HHxxxxIIIHBB", FLOW_MONITOR, 0, 1, ANY, ANY, flags, ALL_TABLES, 0) + encode_match(())
         await self.request(Kind.MULTIPART_REQUEST, body)
 
-    async def dump(self) -> list[Observed]:
-        """Every flow of the bridge, from the wire and so with all masks."""
-        body = struct.pack("!HHxxxxBxxxIIxxxxQQ", FLOW_DESCRIPTIONS, 0, ALL_TABLES, ANY, ANY, 0, 0) + encode_match(())
+    async def dump(self, table: int | None = None) -> list[Observed]:
+        """Every flow of the bridge or of one table, from the wire and so with all masks."""
+        which = ALL_TABLES if table is None else table
+        body = struct.pack("!HHxxxxBxxxIIxxxxQQ", FLOW_DESCRIPTIONS, 0, which, ANY, ANY, 0, 0) + encode_match(())
         parts = await self.request(Kind.MULTIPART_REQUEST, body)
         return [one for part in parts for one in decode_descriptions(part.body[8:])]
 
@@ -253,6 +257,12 @@ class Connection:
     def packet_out(self, frame: bytes, actions: Actions) -> None:
         """Carry out actions on a packet of the agent's own."""
         self.send(Kind.PACKET_OUT, encode_packet_out(frame, actions))
+
+    async def sizes(self) -> dict[int, int]:
+        """How many flows each table has: the switch counts them itself, so that nothing is dumped."""
+        parts = await self.request(Kind.MULTIPART_REQUEST, struct.pack("!HHxxxx", TABLES, 0))
+        every = (TABLE_STATS.iter_unpack(part.body[8:]) for part in parts)
+        return {table: flows for part in every for table, flows, _, _ in part if flows}
 
     async def close(self) -> None:
         self._task.cancel()

@@ -74,8 +74,12 @@ class Switch(Protocol):
     def send(self, frame: bytes, actions: Actions) -> None:
         """Carry out `actions` (`Resubmit`, no `Goto`) on a packet that comes by no port. Raises SwitchAway."""
 
-    async def observed(self) -> list[Observed]:
-        """The flows as the switch has them, with counters. Raises SwitchAway."""
+    async def observed(self, table: int | None = None) -> list[Observed]:
+        """The flows as the switch has them, with counters; those of one table cost no more than there are.
+        Raises SwitchAway."""
+
+    async def sizes(self) -> dict[int, int]:
+        """How many flows each table has, however many: tables without any may be left out. Raises SwitchAway."""
 
     async def warm(self, peers: set[str]) -> set[str]:
         """Keep the underlay neighbours of these tunnel addresses resolved. Returns when they are, or after a short

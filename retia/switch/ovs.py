@@ -85,8 +85,11 @@ class OvsSwitch:
     def send(self, frame: bytes, actions: Actions) -> None:
         self._reconciler.send(frame, actions)
 
-    async def observed(self) -> list[Observed]:
-        return await self._reconciler.observed()
+    async def observed(self, table: int | None = None) -> list[Observed]:
+        return await self._reconciler.channel.dump(table)
+
+    async def sizes(self) -> dict[int, int]:
+        return await self._reconciler.channel.sizes()
 
     async def warm(self, peers: set[str]) -> set[str]:
         return await self._underlay.warm(peers)

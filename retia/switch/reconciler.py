@@ -33,8 +33,11 @@ NO_SUCH_METER = (12, 2)
 class Channel(Protocol):
     """A connection to a switch, as far as agreeing needs it."""
 
-    async def dump(self) -> list[Observed]:
-        """Raises SwitchAway."""
+    async def dump(self, table: int | None = None) -> list[Observed]:
+        """The flows, of one table or of all. Raises SwitchAway."""
+
+    async def sizes(self) -> dict[int, int]:
+        """How many flows each table has. Raises SwitchAway."""
 
     async def add_meters(self, wanted: Mapping[int, Meter]) -> None:
         """Those that are missing or different. Raises SwitchAway."""
@@ -107,7 +110,7 @@ class Reconciler:
 
     def send(self, frame: bytes, actions: Actions) -> None:
         """Raises SwitchAway."""
-        self._reached().packet_out(frame, actions)
+        self.channel.packet_out(frame, actions)
 
     def _put(self, flow: Flow) -> Change:
         old = self.desired.get(flow.key)
@@ -212,11 +215,9 @@ class Reconciler:
             self._connection.abort()
         self.disconnected()
 
-    async def observed(self) -> list[Observed]:
-        """The switch's flows with counters. Raises SwitchAway."""
-        return await self._reached().dump()
-
-    def _reached(self) -> Channel:
+    @property
+    def channel(self) -> Channel:
+        """The connection, for questions. Raises SwitchAway."""
         if self._connection is None:
             raise SwitchAway("Open vSwitch is not connected", advice="start ovs-vswitchd")
         return self._connection

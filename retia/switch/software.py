@@ -63,8 +63,11 @@ class SoftwareSwitch:
     def send(self, frame: bytes, actions: Actions) -> None:
         self._reconciler.send(frame, actions)
 
-    async def observed(self) -> list[Observed]:
-        return await self._reconciler.observed()
+    async def observed(self, table: int | None = None) -> list[Observed]:
+        return await self._reconciler.channel.dump(table)
+
+    async def sizes(self) -> dict[int, int]:
+        return await self._reconciler.channel.sizes()
 
     async def warm(self, peers: set[str]) -> set[str]:
         """A software underlay knows all its neighbours."""

@@ -11,6 +11,7 @@ Never sends a frame by itself, and knows no clock but that of its flows' ages.
 from __future__ import annotations
 
 import asyncio
+import collections
 import itertools
 import struct
 import time
@@ -274,10 +275,15 @@ class Link:
         if self.closed.is_set():
             raise SwitchAway("the connection to the software switch is closed", where=self._bridge.name)
 
-    async def dump(self) -> list[Observed]:
+    async def dump(self, table: int | None = None) -> list[Observed]:
         """Raises SwitchAway."""
         self._check_open()
-        return self._bridge.observed()
+        return [one for one in self._bridge.observed() if table in (None, one.flow.table)]
+
+    async def sizes(self) -> dict[int, int]:
+        """Raises SwitchAway."""
+        self._check_open()
+        return dict(collections.Counter(flow.table for flow in self._bridge.flows))
 
     async def add_meters(self, wanted: Mapping[int, Meter]) -> None:
         """Those that are missing or different. Raises SwitchAway."""

@@ -134,6 +134,17 @@ async def test_a_match_without_what_it_needs_is_refused(agent: Agent) -> None:
     assert await agent.flows() == WANTED
 
 
+async def test_one_table_is_dumped_and_all_are_counted_alone(agent: Agent) -> None:
+    await agent.switch.start(FLOWS)
+    tables = {flow.table for flow in FLOWS}
+    for table in tables:
+        assert {one.flow for one in await agent.switch.observed(table)} == {
+            flow for flow in FLOWS if flow.table == table
+        }
+    counted = {table: sum(flow.table == table for flow in FLOWS) for table in tables}
+    assert len(tables) > 1 and await agent.switch.sizes() == counted
+
+
 FRAME = bytes.fromhex("02000000000102000000000288b5") + b"x" * 46
 WAY = [Flow(0, 10, match(eth_dst=0x020000000001), (Goto(1),), 1), Flow(1, 10, match(), (), 2)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
@@ -64,8 +65,11 @@ class Remembering:
     async def warm(self, peers: set[str]) -> None:
         self.log.append("warm")
 
-    async def observed(self) -> list:
+    async def observed(self, table: int | None = None) -> list:
         return []
+
+    async def sizes(self) -> dict[int, int]:
+        return dict(Counter(key.table for key in self.flows))
 
 
 class Agent:
