@@ -85,6 +85,25 @@ async def test_tuplenet_d1_put_and_delete_close_together_leave_nothing(store: St
         assert seen.get("a") is None and ("switch", "a") not in reader.sync.view
 
 
+async def test_what_piles_up_behind_a_slow_reader_is_squashed(store: Store) -> None:
+    """Each change starts from what the reader knows, and the last delta has the last revision."""
+    await put(store, switch("a"), switch("gone"))
+    async with contextlib.aclosing(Sync(store).deltas()) as deltas, asyncio.timeout(5):
+        seen = {change.new.name: change.new for change in (await anext(deltas)).changes}
+        for mtu in (1100, 1200, 1300):
+            await put(store, switch("a", mtu=mtu), switch(f"b{mtu}"))
+        last = await put(store, switch("end"), delete=(switch("gone"), switch("b1200")))
+        while "end" not in seen:
+            delta = await anext(deltas)
+            for old, new in delta.changes:
+                name = (new or old).name
+                assert seen.get(name) == old
+                seen[name] = new
+        assert delta.revision == last
+        left = {"a": 1300, "b1100": 1400, "b1300": 1400, "end": 1400}
+        assert {name: one.mtu for name, one in seen.items() if one} == left
+
+
 async def test_a_malformed_record_is_set_aside_and_the_last_good_one_kept(store: Store) -> None:
     good = switch("a")
     async with reading(store) as reader:

@@ -141,9 +141,11 @@ def test_a_second_datapath_of_a_key_is_inert(second: Thing) -> None:
 
 
 def test_a_second_host_of_a_key_gets_no_packets() -> None:
+    """And takes none from the first."""
     lab = Lab()
-    lab.put(host("x-later", 2, "192.0.2.66"), port("far", "web", 51))
     before = lab.compiler.flows
+    lab.put(host("x-later", 2, "192.0.2.66"), port("far", "web", 51))
+    assert lab.compiler.flows == before and lab.compiler.peers == {"h1": Ip.parse("192.0.2.2")}
     lab.put(Binding(port="far", host="x-later"))
     assert lab.compiler.flows == before
 
@@ -157,6 +159,17 @@ def test_tuplenet_16_two_ports_of_a_router_in_one_prefix() -> None:
     lab.drop(lab.things["router-port", "to-web"])
     assert not lab.flows("ROUTE", "to-web") and len(lab.flows("ROUTE", "x-twin")) == 1
     assert not lab.compiler.conflicts
+
+
+def test_of_two_routers_with_one_address_the_first_has_it() -> None:
+    lab = Lab()
+    before = lab.compiler.flows
+    rival = router_port("x-rival", "r2", "web", 104)
+    lab.put(Router(id="r2", name="r2", key=10), rival)
+    assert lab.address_is(1, "10.0.1.1") == "to-web" and not lab.compiler.conflicts
+    assert {key: flow for key, flow in lab.compiler.flows.items() if key in before} == before
+    lab.drop(lab.things["router-port", "to-web"])
+    assert lab.address_is(1, "10.0.1.1") == "x-rival"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +197,7 @@ def test_what_no_switch_could_carry_out_is_named(thing: Thing) -> None:
 
 def test_tuplenet_d1_the_last_word_of_a_batch_counts() -> None:
     """tuplenet-d1: a port changed and deleted in one batch leaves nothing."""
-    lab = Lab(plugs=[(1, "web1"), (2, "web2")])
+    lab = Lab(plugs=[(1, "web1"), (2, "web2"), (3, LATER.id)])
     before = lab.compiler.flows
     changed = port("x-later", "web", 14, mac=mac(77))
     lab.compiler.change([(None, LATER), (LATER, changed), (changed, None)])

@@ -8,12 +8,13 @@ from scapy.layers.l2 import ARP, Ether
 
 from retia.compile.outputs import FlowRow
 from retia.compile.reasons import Reason
+from retia.flows.actions import Load
 from retia.flows.packet import parse
 from retia.flows.walk import Fate, Walk
 from retia.model.kinds import Port, Route, Router
 from retia.model.local import Interface, InterfaceChange
 from retia.model.state import Binding
-from retia.pipeline.fields import REASON
+from retia.pipeline.fields import DESTINATION, REASON
 from retia.values import Cidr, Ip
 from tests.network import Network, reasons
 from tests.unit.compile.base import THINGS, TUNNEL, WEB1, WEB2, Lab, mac, router_port
@@ -151,7 +152,7 @@ def route(id_: str, hop: str, metric: int = 0, prefix: str = "172.16.0.0/12") ->
 
 def test_tuplenet_16_which_of_equal_routes_counts() -> None:
     """tuplenet-16: the lowest metric, then the lowest next hop; the next one takes over."""
-    routes = [route("third", "10.0.1.12", 1), route("second", "10.0.1.12"), route("first", "10.0.1.11")]
+    routes = [route("third", "10.0.1.10", 1), route("second", "10.0.1.12"), route("first", "10.0.1.11")]
     lab = Lab((*THINGS, *routes))
     for name in ("first", "second", "third"):
         assert ways(lab) == [name]
@@ -172,6 +173,17 @@ def test_a_route_goes_with_its_prefix_and_comes_back() -> None:
     assert not ways(lab)
     lab.put(link)
     assert ways(lab) == ["way"]
+
+
+def test_a_next_hop_in_two_connected_prefixes() -> None:
+    """It leaves by the longer one, as a packet for it would; when that goes, by the other."""
+    half = router_port("to-db", "r", "db", 102, addresses=(Cidr.parse("10.0.1.129/25"),))
+    lab = Lab((*THINGS, half, route("way", "10.0.1.200")))
+    for leaves_by in ("to-db", "to-web"):
+        (flow,) = lab.flows("ROUTE", "way")
+        assert Load(DESTINATION, lab.things["router-port", leaves_by].key) in flow.actions
+        lab.drop(lab.things["router-port", leaves_by])
+    assert not lab.flows("ROUTE", "way")
 
 
 def test_a_longer_static_prefix_beats_a_connected_one_but_not_an_equal() -> None:

@@ -31,6 +31,13 @@ def test_a_name_in_another_project() -> None:
     assert lab.compiler.claims == {"a1": "if1"}
 
 
+def test_a_name_means_nothing_in_another_project() -> None:
+    """Of two ports of one name each interface gets its own project's, although one has the lower id."""
+    switch, one = Switch(id="w2", name="web", project="acme", key=7), port("a1", "w2", 5, name="web1")
+    lab = Lab((*THINGS, switch, one), [(1, "web/web1"), (2, "acme/web/web1"), (3, "other/web/web1")])
+    assert lab.compiler.claims == {"web1": "if1", "a1": "if2"} and lab.abouts() == ["unknown-port-if3"]
+
+
 def test_of_two_interfaces_the_lowest_counts() -> None:
     """The other is named; when the first goes it takes over."""
     lab = Lab(plugs=[(7, "web1"), (3, "web/web1")])

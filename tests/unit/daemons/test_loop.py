@@ -12,6 +12,7 @@ import pytest
 from retia.compile.compiler import Compiler
 from retia.daemons.duties import Duties
 from retia.daemons.loop import Loop
+from retia.errors import Timeout
 from retia.flows.flow import Flow, FlowKey
 from retia.model.document import parse
 from retia.model.kinds import Port
@@ -197,6 +198,35 @@ async def test_a_barrier_is_answered_when_the_switch_has_it(store: MemoryStore) 
         await until(lambda: sum(isinstance(t, Alive) for t in one.sync.view.values()) == 2)
         answers = await barrier.wait(store, 5)
         assert [answer.host for answer in answers] == ["hv1", "hv2"]
+
+
+async def test_a_barrier_is_not_answered_while_the_switch_is_away(store: MemoryStore) -> None:
+    async with running(store, "hv1") as agent:
+        agent.plug(whole=True)
+        await until(lambda: agent.loop.started)
+        await until(lambda: any(isinstance(t, Alive) for t in agent.sync.view.values()))
+        agent.switch.connected = False
+        with pytest.raises(Timeout, match="from hv1"):
+            await barrier.wait(store, 0.5)
+        agent.switch.connected = True
+        assert [answer.host for answer in await barrier.wait(store, 5)] == ["hv1"]
+
+
+async def test_a_restarted_agent_releases_nothing_before_it_knows_its_interfaces(store: MemoryStore) -> None:
+    interface = Interface("g1", 1, "web/one")
+    async with running(store, "hv1") as agent:
+        agent.plug(interface, whole=True)
+        async with asyncio.timeout(5):
+            while (held := await binding(store, "web/one")) is None:
+                await asyncio.sleep(0.01)
+    async with running(store, "hv1") as agent:
+        await until(lambda: agent.sync.view and agent.loop.inbox.empty())
+        await asyncio.sleep(0.1)
+        assert await binding(store, "web/one") == held
+        agent.plug(interface, whole=True)
+        await until(lambda: agent.loop.started)
+        await asyncio.sleep(0.1)
+        assert await binding(store, "web/one") == held
 
 
 async def test_a_barrier_travels_with_a_change_and_is_asked_even_when_nothing_changes(store: MemoryStore) -> None:

@@ -180,6 +180,13 @@ def test_aggregates_follow_their_group():
     assert net.find(Best) == [Best("p", 10)] and net.find(Size) == [Size("web", 1)]
 
 
+def test_a_group_may_lose_its_best_two_at_once():
+    net = program()
+    net.transact(put=[Metric(f"r{n}", "p", n) for n in range(5)])
+    net.transact(drop=[Metric(f"r{n}") for n in (0, 1, 3, 4)])
+    assert net.find(Best) == [Best("p", 2)] and net.find(Worst) == [Worst("p", 2)]
+
+
 def test_a_large_group_costs_its_logarithm():
     net = program()
     net.transact(put=[Metric(f"r{n}", "p", n) for n in range(20_000)])
