@@ -1,5 +1,5 @@
 # What one does here. `make demo` and `make test` install what they need (as root, Debian 12) and say so.
-.PHONY: setup demo test lint types golden lab docs bench chaos clean
+.PHONY: setup demo test lint types golden lab docs bench chaos mutants clean
 BIN = .venv/bin
 
 setup:            ## packages from Debian and .venv
@@ -37,6 +37,9 @@ bench: setup      ## speed and memory of the engine, the rules, the switch and t
 
 chaos: setup      ## random changes and kills on a real lab: make chaos SECONDS=600 SEED=7
 	@RETIA_LOG_LEVEL=debug $(BIN)/python -m tests.chaos $(or $(SECONDS),600) $(SEED)
+
+mutants: setup    ## break the product in small ways, one at a time: a named test must notice each
+	@$(BIN)/python -m tests.mutants
 
 clean:
 	@rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

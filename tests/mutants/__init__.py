@@ -1,0 +1,10 @@
+"""Small breaks of the product, each with the named test that must notice it: `make mutants`.
+
+A break that no test notices is a missing test. `make test` only checks that every break still fits the code.
+"""
+
+from __future__ import annotations
+
+from tests.mutants import agent, agreement, engine, network, pipeline, sync
+
+MUTANTS = [*engine.MUTANTS, *network.MUTANTS, *pipeline.MUTANTS, *sync.MUTANTS, *agreement.MUTANTS, *agent.MUTANTS]

@@ -1,0 +1,173 @@
+"""Breaks of the rules of the network: who hears whom, which way, and what is nobody's business."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+FORWARDING = "tests/unit/compile/test_forwarding.py::"
+PRESENCE = "tests/unit/compile/test_presence.py::"
+CLASHES = "tests/unit/compile/test_clashes.py::"
+HISTORIES = "tests/walks/test_histories.py::"
+
+MUTANTS = [
+    Mutant(
+        "names-of-any-project",
+        "retia/compile/presence.py",
+        "SwitchFact(s, name=x, project=j)",
+        "SwitchFact(s, name=x)",
+        PRESENCE + "test_a_name_means_nothing_in_another_project",
+        "A guest is plugged into another tenant's network.",
+    ),
+    Mutant(
+        "two-hosts-deliver",
+        "retia/compile/presence.py",
+        "Working(p), ~Elsewhere(p), ~HostDown(h)]",
+        "Working(p), ~HostDown(h)]",
+        PRESENCE + "test_a_port_another_host_holds",
+        "A copy of a guest answers beside the guest itself.",
+    ),
+    Mutant(
+        "tunnel-to-a-host-down",
+        "retia/compile/presence.py",
+        "~ThisHost(h), ~HostDown(h), ~Displaced(h)]",
+        "~ThisHost(h), ~Displaced(h)]",
+        PRESENCE + "test_admin_state",
+        "Packets go on being sent to a host that was taken out of service.",
+    ),
+    Mutant(
+        "tunnels-to-everyone",
+        "retia/compile/presence.py",
+        "Peer(h, a) <= [Reach(s), Working(p, s),",
+        "Peer(h, a) <= [Working(p, s),",
+        PRESENCE + "test_no_guest_no_flows",
+        "Every host keeps a tunnel to every other: cost grows with the square of the hosts.",
+    ),
+    Mutant(
+        "switch-down-goes-on",
+        "retia/compile/presence.py",
+        "SwitchFact(s, key=d, up=True), ~Displaced(s)]",
+        "SwitchFact(s, key=d), ~Displaced(s)]",
+        PRESENCE + "test_admin_state",
+        "A switch that was taken down goes on carrying packets.",
+    ),
+    Mutant(
+        "arp-for-the-absent",
+        "retia/compile/arp.py",
+        "        Located(p),\n        PortAddress(p, a),",
+        "        PortAddress(p, a),",
+        PRESENCE + "test_a_port_that_lives_nowhere_costs_nothing",
+        "Guests are told the MAC of a port that is nowhere, and their packets vanish.",
+    ),
+    Mutant(
+        "address-of-a-loser",
+        "retia/compile/arp.py",
+        "        RouterAddress(x, a),\n        ~Outranked(x, a),\n",
+        "        RouterAddress(x, a),\n",
+        CLASHES + "test_of_two_routers_with_one_address_the_first_has_it",
+        "Two routers claim one address, and which of them answers differs from host to host.",
+    ),
+    Mutant(
+        "silence-for-everyone",
+        "retia/compile/arp.py",
+        "when(datapath=datapath, source_port=port, eth_type=ARP",
+        "when(datapath=datapath, eth_type=ARP",
+        FORWARDING + "test_who_has_not_the_address_hears_who_has",
+        "Nobody on a host can resolve the addresses of the guests on that host.",
+    ),
+    Mutant(
+        "reply-stays-inside",
+        "retia/compile/switching.py",
+        'actions: Actions = (ForgetInPort(), Goto(DELIVER))\n    priority = LOOPBACK_JUDGE.priority("wanted")',
+        'actions: Actions = (Goto(DELIVER),)\n    priority = LOOPBACK_JUDGE.priority("wanted")',
+        FORWARDING + "test_a_port_that_asks_for_itself",
+        "No ARP reply reaches its asker: Open vSwitch sends nothing back by the port it came by.",
+    ),
+    Mutant(
+        "playing-ball",
+        "retia/compile/switching.py",
+        "(Load(FORWARDED, 1), ForgetInPort(), Resubmit(LOOKUP))",
+        "(ForgetInPort(), Resubmit(LOOKUP))",
+        FORWARDING + "test_hosts_that_disagree_do_not_play_ball",
+        "During a move two hosts send a packet to each other for ever.",
+    ),
+    Mutant(
+        "flags-left-behind",
+        "retia/compile/switching.py",
+        "        Move(FLAGS, TUNNEL_FLAGS),\n",
+        "        Load(TUNNEL_FLAGS, 0),\n",
+        FORWARDING + "test_a_moved_port_is_followed_once",
+        "The far host does not know that a packet was forwarded before, and forwards it again.",
+    ),
+    Mutant(
+        "both-hosts-of-a-key-lose",
+        "retia/compile/clashes.py",
+        "HostTunnel(g, k), g < h]",
+        "HostTunnel(g, k), g != h]",
+        CLASHES + "test_a_second_host_of_a_key_gets_no_packets",
+        "A host registered twice cuts off the one that worked.",
+    ),
+    Mutant(
+        "no-hop-lost",
+        "retia/compile/routing.py",
+        "(DecTtl(), Goto(ROUTE))",
+        "(Goto(ROUTE),)",
+        FORWARDING + "test_routers_that_point_at_each_other_end",
+        "A loop of routes carries each packet until Open vSwitch gives up.",
+    ),
+    Mutant(
+        "next-hop-one-bit-off",
+        "retia/compile/routing.py",
+        "return address >> (32 - length) == prefix >> (32 - length)",
+        "return address >> (33 - length) == prefix >> (33 - length)",
+        FORWARDING + "test_a_next_hop_must_be_a_neighbour",
+        "A route with a next hop beside the network counts, and its packets vanish.",
+    ),
+    Mutant(
+        "next-hop-by-the-shortest",
+        "retia/compile/routing.py",
+        "return (-length, port)",
+        "return (length, port)",
+        FORWARDING + "test_a_next_hop_in_two_connected_prefixes",
+        "Packets for a next hop leave by the wrong router port.",
+    ),
+    Mutant(
+        "metrics-ignored",
+        "retia/compile/facts.py",
+        "route.next_hop, route.metric)",
+        "route.next_hop, 0)",
+        FORWARDING + "test_tuplenet_16_which_of_equal_routes_counts",
+        "The backup route carries the traffic.",
+    ),
+    Mutant(
+        "mark-survives-a-router",
+        "retia/compile/routing.py",
+        "        Load(FORWARDED, 0),\n",
+        "",
+        FORWARDING + "test_a_forwarded_mark_does_not_survive_a_router",
+        "Packets to a port that has moved are dropped behind a router.",
+    ),
+    Mutant(
+        "key-one-too-large",
+        "retia/compile/facts.py",
+        "if not 0 < getattr(thing, name) < 1 << field.bits:",
+        "if not 0 < getattr(thing, name) <= 1 << field.bits:",
+        CLASHES + "test_what_no_switch_could_carry_out_is_named",
+        "A record of another program makes flows that are refused, or another switch's.",
+    ),
+    Mutant(
+        "deletions-not-told",
+        "retia/compile/compiler.py",
+        "if old is not None and new is None]",
+        "if old is None and new is None]",
+        HISTORIES + "test_history",
+        "Flows of deleted ports stay in Open vSwitch until the agent is restarted.",
+    ),
+    Mutant(
+        "put-survives-its-drop",
+        "retia/compile/compiler.py",
+        "            self.puts.pop(key, None)\n",
+        "",
+        CLASHES + "test_tuplenet_d1_the_last_word_of_a_batch_counts",
+        "A port created and deleted in one breath stays for ever.",
+    ),
+]
