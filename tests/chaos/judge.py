@@ -10,7 +10,7 @@ from retia.compile.compiler import Compiler
 from retia.lab.hosts import Host
 from retia.lab.names import INTEGRATION
 from retia.lab.spaces import SpacesLab
-from retia.model.local import TUNNEL_PORT
+from retia.model.local import TUNNEL_PORT, Interface
 from retia.store import catalog
 from retia.store.sync import Sync
 from retia.store.view import View
@@ -32,21 +32,28 @@ async def differences(lab: SpacesLab) -> list[str]:
         await asyncio.sleep(0.2)
 
 
-async def _of_host(lab: SpacesLab, host: Host) -> list[str]:
+async def fresh(lab: SpacesLab, host: Host) -> tuple[Compiler, dict[str, Interface]]:
+    """A compiler that begins with nothing, given all there is now; and the host's interfaces by name."""
     changes = (await Sync(lab.store).first()).changes
     interfaces = Interfaces(INTEGRATION)
     database = await ovsdb.connect(host.dir / "db.sock")
-    switch = await connection.connect(host.dir / f"{INTEGRATION}.mgmt")
     try:
         came = interfaces.update(await database.monitor(MONITORED), whole=True)
-        observed = {one.flow.key: one.flow for one in await switch.dump()}
     finally:
         await database.close()
-        await switch.close()
     tunnel = interfaces.known.get(TUNNEL_PORT)
-    fresh = Compiler(host.name)
-    fresh.change(changes, [one for one in came if one.name != TUNNEL_PORT], tunnel.ofport if tunnel else 0)
-    wanted = fresh.flows
+    compiler = Compiler(host.name)
+    compiler.change(changes, [one for one in came if one.name != TUNNEL_PORT], tunnel.ofport if tunnel else 0)
+    return compiler, interfaces.known
+
+
+async def _of_host(lab: SpacesLab, host: Host) -> list[str]:
+    wanted = (await fresh(lab, host))[0].flows
+    switch = await connection.connect(host.dir / f"{INTEGRATION}.mgmt")
+    try:
+        observed = {one.flow.key: one.flow for one in await switch.dump()}
+    finally:
+        await switch.close()
     lacking = [f"{host.name} lacks {wanted[key]}" for key in wanted if observed.get(key) != wanted[key]]
     return lacking + [f"{host.name} has too much: {observed[key]}" for key in observed.keys() - wanted.keys()]
 
