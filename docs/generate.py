@@ -17,6 +17,7 @@ import typer
 from retia import errors
 from retia.cli.main import app
 from retia.config import PREFIX, Settings, sentences
+from retia.daemons import metrics
 from retia.model import page as document_page
 from retia.pipeline import page as pipeline_page
 
@@ -110,6 +111,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": commands,
     "document.md": document_page.render,
     "pipeline.md": pipeline_page.render,
+    "metrics.md": metrics.page,
 }
 
 

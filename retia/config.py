@@ -40,6 +40,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ovs_run_dir: Annotated[str, Says("Where Open vSwitch keeps its sockets.")] = "/var/run/openvswitch"
     run_dir: Annotated[str, Says("Where the agent keeps its control socket.")] = "/run/retia"
     lease_seconds: Annotated[float, Says("A host counts as dead when its agent was away this long.")] = 10.0
+    metrics_address: Annotated[
+        str, Says("Where the agent answers Prometheus, as 127.0.0.1:9273; nowhere by default. See metrics.md.")
+    ] = ""
     log_level: Annotated[str, Says("debug, info, warning or error.")] = "info"
     log_format: Annotated[str, Says("text for people, json for machines.")] = "text"
 

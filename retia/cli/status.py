@@ -47,6 +47,7 @@ def _show_local(answer: dict[str, Any], output: Form) -> None:
         return
     for key in ("host", "revision", "store", "switch", "flows"):
         print(f"{key:9} {answer[key]}")
+    print(f"log       {', '.join(f'{name} {level}' for name, level in answer['log'].items())}")
     print(f"ports     {', '.join(answer['ports']) or 'none'}")
     print(f"peers     {', '.join(f'{host} ({address})' for host, address in answer['peers'].items()) or 'none'}")
     for problem in answer["problems"]:

@@ -93,6 +93,11 @@ class Compiler:
         return {flow.key: flow for flow in made}
 
     @property
+    def size(self) -> int:
+        """How many flows are wanted."""
+        return len(self.program.by_key(FlowRow))
+
+    @property
     def peers(self) -> dict[str, Ip]:
         """Tunnel addresses in use, by host."""
         return {peer.host: peer.address for peer in self.program.rows(Peer)}

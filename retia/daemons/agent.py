@@ -10,8 +10,10 @@ Every task has a name and one parent. A bug ends the process; the world being aw
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +23,7 @@ from retia.config import Settings
 from retia.daemons import control, garbage
 from retia.daemons.duties import Duties
 from retia.daemons.loop import Loop
-from retia.daemons.questions import Questions
+from retia.daemons.questions import Parts, Questions
 from retia.errors import InvalidInput, Retry
 from retia.log import logger
 from retia.model.state import HostState
@@ -74,8 +76,8 @@ async def attend(
     duties = Duties(host, compiler, switch)
     loop = Loop(compiler, switch, duties)
     duties.records = sync.problems
-    questions = Questions(loop, compiler, switch, sync, duties)
-    server = await control.serve(settings.control_socket, questions.answers)
+    parts = Parts(compiler, switch, sync, duties, loop)
+    server = await control.serve(settings.control_socket, Questions(parts).answers)
 
     async def follow() -> None:
         async for delta in sync.deltas():
@@ -83,7 +85,7 @@ async def attend(
             loop.inbox.put_nowait(delta)
 
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with _measured(settings, parts), asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(follow(), name="store"),
                 tasks.create_task(switch.run(loop.inbox.put_nowait), name="switch"),
@@ -99,6 +101,15 @@ async def attend(
         server.close()
         settings.control_socket.unlink(missing_ok=True)
         log.info("stopped")
+
+
+def _measured(settings: Settings, parts: Parts) -> AbstractAsyncContextManager[None]:
+    """prometheus-client is loaded only where it is used."""
+    if not settings.metrics_address:
+        return contextlib.nullcontext()
+    from retia.daemons import exporter
+
+    return exporter.serving(settings.metrics_address, parts)
 
 
 async def patiently(ask: Callable[[], Awaitable[T]]) -> T:

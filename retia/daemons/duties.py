@@ -70,6 +70,11 @@ class Duties:
                 self._others[new.port] = new.host
         return binding.port in self._claims or binding.port in self._held
 
+    @property
+    def bound(self) -> int:
+        """How many ports live on this host."""
+        return len(self._held)
+
     async def run(self) -> None:
         while True:
             await self._due.wait()

@@ -15,13 +15,23 @@ import time
 from collections.abc import Iterable
 
 from retia.compile.compiler import Compiler, FlowDelta
-from retia.daemons import garbage
+from retia.daemons import garbage, metrics
 from retia.daemons.duties import Duties
+from retia.daemons.metrics import Tally
 from retia.log import logger
 from retia.model.local import TUNNEL_PORT, InterfaceChange
 from retia.store.sync import Delta
 from retia.switch.bundle import Refusal
-from retia.switch.contract import Connected, Disconnected, InterfacesChanged, Switch, SwitchEvent
+from retia.switch.contract import (
+    DATABASE,
+    Connected,
+    Disconnected,
+    ForeignChange,
+    InterfacesChanged,
+    Refused,
+    Switch,
+    SwitchEvent,
+)
 
 Input = Delta | SwitchEvent
 
@@ -34,6 +44,7 @@ class Loop:
         self.inbox: asyncio.Queue[Input] = asyncio.Queue()
         self.revision = 0
         self.started = False
+        self.tally = Tally()
         self._known_records = self._known_interfaces = False
 
     async def run(self) -> None:
@@ -41,6 +52,7 @@ class Loop:
             batch = [await self.inbox.get()]
             while not self.inbox.empty():
                 batch.append(self.inbox.get_nowait())
+            self.tally.count(metrics.BATCHES)
             await self.take(batch)
 
     async def take(self, batch: Iterable[Input]) -> None:
@@ -48,20 +60,35 @@ class Loop:
         deltas = [one for one in batch if isinstance(one, Delta)]
         reports = [one for one in batch if isinstance(one, InterfacesChanged)]
         for event in batch:
-            if isinstance(event, Disconnected):
-                log.warning("switch away", part=event.what)
-            elif isinstance(event, Connected):
-                self._name_refusals(event.refusals)
-        start, loaded = time.perf_counter(), self.started
+            self._notice(event)
+        start, loaded = time.monotonic(), self.started
         delta = self._compile(deltas, [change for report in reports for change in report.changes])
+        self.tally.since(metrics.COMPILE, start)
         self._known_records |= bool(deltas)
         self._known_interfaces |= any(report.whole for report in reports)
         await self._send(delta)
         if deltas:
             self.revision = deltas[-1].revision
         if loaded and delta.rows:
-            self._log(delta, time.perf_counter() - start)
+            self._account(deltas, delta, time.monotonic() - start)
         self._hand_over(deltas, delta)
+
+    def _notice(self, event: Input) -> None:
+        """Log and count what is more than a change of records or interfaces."""
+        tally = self.tally
+        if isinstance(event, Delta):
+            tally.count(metrics.RECORDS, len(event.changes))
+            tally.count(metrics.SNAPSHOTS, event.whole)
+        elif isinstance(event, InterfacesChanged):
+            tally.database |= event.whole
+        elif isinstance(event, Disconnected):
+            log.warning("switch away", part=event.what)
+            tally.count(metrics.CONNECTIONS_LOST, label="ovsdb" if event.what == DATABASE else "openflow")
+            tally.database &= event.what != DATABASE
+        elif isinstance(event, (Connected, Refused)):
+            self._name_refusals(event.refusals)
+        elif isinstance(event, ForeignChange):
+            tally.count(metrics.FOREIGN, event.flows)
 
     def _compile(self, deltas: list[Delta], interfaces: list[InterfaceChange]) -> FlowDelta:
         records = [change for delta in deltas for change in delta.changes]
@@ -85,10 +112,17 @@ class Loop:
 
     def _name_refusals(self, refusals: Iterable[Refusal]) -> None:
         for refusal in refusals:
+            self.tally.count(metrics.REFUSALS)
             log.error("flow refused", table=refusal.key.table, error=refusal.error.what)
 
-    def _log(self, delta: FlowDelta, seconds: float) -> None:
+    def _account(self, deltas: list[Delta], delta: FlowDelta, seconds: float) -> None:
+        """Of what changed flows after the load. What came while the switch is away is not confirmed, so not timed."""
         put, dropped = len(delta.puts), len(delta.drops)
+        self.tally.count(metrics.FLOW_CHANGES, put, "put")
+        self.tally.count(metrics.FLOW_CHANGES, dropped, "delete")
+        for one in deltas if self._switch.connected else ():
+            if not one.whole:
+                self.tally.since(metrics.CHANGE, one.came)
         log.debug("flows", put=put, dropped=dropped, ms=round(1e3 * seconds, 2), revision=self.revision)
 
     def _hand_over(self, deltas: list[Delta], delta: FlowDelta) -> None:

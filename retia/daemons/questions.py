@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from retia import log
 from retia.compile.compiler import Compiler
 from retia.compile.cookies import rule_of
 from retia.compile.explain import Labels, rule_and_origin, why_flow
@@ -12,6 +13,7 @@ from retia.daemons.control import Answers
 from retia.daemons.duties import Duties
 from retia.daemons.loop import Loop
 from retia.flows.text import show_actions, show_match
+from retia.log import logger
 from retia.pipeline.stages import DROP, STAGES
 from retia.rules import Explanation
 from retia.store.sync import Sync
@@ -20,13 +22,36 @@ from retia.switch.contract import Switch
 _STAGE_OF = {int(stage): name for name, stage in STAGES.items()}
 
 
+class Parts(NamedTuple):
+    """Of one agent, for those who ask."""
+
+    compiler: Compiler
+    switch: Switch
+    sync: Sync
+    duties: Duties
+    loop: Loop
+
+
 class Questions:
-    def __init__(self, loop: Loop, compiler: Compiler, switch: Switch, sync: Sync, duties: Duties) -> None:
-        self._loop, self._compiler, self._switch, self._sync, self._duties = loop, compiler, switch, sync, duties
+    def __init__(self, parts: Parts) -> None:
+        self._compiler, self._switch, self._sync, self._duties, self._loop = parts
 
     @property
     def answers(self) -> Answers:
-        return {"status": self.status, "flows": self.flows, "drops": self.drops, "why": self.why}
+        return {
+            "status": self.status,
+            "flows": self.flows,
+            "drops": self.drops,
+            "why": self.why,
+            "log-level": self.log_level,
+        }
+
+    async def log_level(self, asked: dict[str, Any]) -> dict[str, str]:
+        """The levels after setting one, if one is given: until the agent ends."""
+        if asked.get("level"):
+            log.set_level(str(asked["level"]), str(asked.get("logger", "")))
+            logger("agent").info("log level", **log.levels())
+        return log.levels()
 
     async def status(self, _: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -34,7 +59,8 @@ class Questions:
             "revision": self._loop.revision,
             "store": "connected" if self._sync.connected else "away",
             "switch": "connected" if self._switch.connected else "away",
-            "flows": len(self._compiler.flows),
+            "flows": self._compiler.size,
+            "log": log.levels(),
             "ports": sorted(map(self._labels().label, self._compiler.claims)),
             "peers": {host: str(address) for host, address in sorted(self._compiler.peers.items())},
             "conflicts": len(self._compiler.conflicts),

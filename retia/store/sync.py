@@ -9,6 +9,7 @@ read is set aside as a problem and its last good value stays. Used by the agent 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -37,6 +38,8 @@ class Delta(NamedTuple):
     revision: int
     changes: tuple[Changed, ...]
     whole: bool = False
+    came: float = 0.0
+    """When the first event of a delta that is not `whole` arrived, by `time.monotonic`."""
 
 
 class Sync:
@@ -48,6 +51,7 @@ class Sync:
         self.problems: dict[str, Problem] = {}
         self.revision = 0
         self.connected = False
+        self.breaks = 0
 
     async def deltas(self) -> AsyncIterator[Delta]:
         """For ever. Reconnects by itself; Fatal errors pass through."""
@@ -60,6 +64,7 @@ class Sync:
             except Retry as error:
                 if self.connected:
                     log.warning("store away", error=error.what, revision=self.revision)
+                    self.breaks += 1
                 self.connected = False
                 await asyncio.sleep(AGAIN if error.after else 0)
 
@@ -83,13 +88,13 @@ class Sync:
     async def _watch(self) -> AsyncIterator[Delta]:
         """Watch in a task of its own, so that what comes while the reader works is squashed."""
         waiting: list[Event] = []
-        revisions: list[int] = []
+        revisions: list[tuple[int, float]] = []
         came = asyncio.Event()
 
         async def follow() -> None:
             async for batch in self._store.watch(self._prefix, self.revision + 1):
                 waiting.extend(batch.events)
-                revisions.append(batch.revision)
+                revisions.append((batch.revision, time.monotonic()))
                 came.set()
 
         task = asyncio.create_task(follow(), name="watch")
@@ -100,9 +105,9 @@ class Sync:
                 came.clear()
                 events, waiting[:] = list(waiting), []
                 if events:
-                    self.revision = revisions[-1]
+                    self.revision, arrived = revisions[-1][0], revisions[0][1]
                     revisions.clear()
-                    yield Delta(self.revision, tuple(self._take(events)))
+                    yield Delta(self.revision, tuple(self._take(events)), came=arrived)
                 elif task.done():
                     task.result()
                     return

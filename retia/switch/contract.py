@@ -30,6 +30,9 @@ class Connected(NamedTuple):
     refusals: tuple[Refusal, ...] = ()
 
 
+VSWITCHD, DATABASE = "ovs-vswitchd", "ovsdb-server"
+
+
 class Disconnected(NamedTuple):
     """`what` says which part is away: Open vSwitch or its database."""
 

@@ -26,7 +26,7 @@ from retia.switch import bridge, connection, ovsdb
 from retia.switch.bridge import Wanted
 from retia.switch.bundle import Refusal
 from retia.switch.connection import FLOW_MONITOR, Connection, Kind, Message
-from retia.switch.contract import Connected, Disconnected, Hindered, InterfacesChanged, Reporter
+from retia.switch.contract import DATABASE, VSWITCHD, Connected, Disconnected, Hindered, InterfacesChanged, Reporter
 from retia.switch.interfaces import MONITORED, Interfaces
 from retia.switch.reconciler import Reconciler
 from retia.switch.repair import Pause, keep_repaired
@@ -151,7 +151,7 @@ class OvsSwitch:
                 await self._take_rows(database, update, report)
         except Retry as error:
             log.debug("database away", error=error.what)
-        report(Disconnected("ovsdb-server"))
+        report(Disconnected(DATABASE))
 
     async def _take_rows(
         self, database: ovsdb.Database, rows: ovsdb.Updates, report: Reporter, whole: bool = False
@@ -215,7 +215,7 @@ class OvsSwitch:
         finally:
             self._reconciler.disconnected()
             await made.close()
-        report(Disconnected("ovs-vswitchd"))
+        report(Disconnected(VSWITCHD))
 
     async def _connect(self, tries: int = START_TRIES) -> Connection:
         """A connection with the TLV map in place and the flow monitor on."""

@@ -20,7 +20,7 @@ from retia.flows.meter import Meter
 from retia.flows.wire import Observed, Update
 from retia.model.local import Interface, InterfaceChange
 from retia.switch.bundle import Refusal
-from retia.switch.contract import Connected, Disconnected, InterfacesChanged, Reporter
+from retia.switch.contract import DATABASE, VSWITCHD, Connected, Disconnected, InterfacesChanged, Reporter
 from retia.switch.reconciler import Reconciler
 from retia.switch.repair import Pause, keep_repaired
 from retia.switch.software_bridge import Link, SoftwareBridge
@@ -93,7 +93,7 @@ class SoftwareSwitch:
                     report(InterfacesChanged(changes, whole))
                 whole = False
                 await changed.wait()
-            report(Disconnected("ovsdb-server"))
+            report(Disconnected(DATABASE))
 
     def _differences(self) -> tuple[InterfaceChange, ...]:
         """What is another interface than before, net, by name."""
@@ -120,7 +120,7 @@ class SoftwareSwitch:
             finally:
                 self._reconciler.disconnected()
                 link.abort()
-            report(Disconnected("ovs-vswitchd"))
+            report(Disconnected(VSWITCHD))
             await pause.sleep()
 
     async def _serve(self, link: Link, report: Reporter) -> None:
