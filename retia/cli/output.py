@@ -53,12 +53,16 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str
     if not rows:
         print(empty, file=sys.stderr)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    console().print(table(columns, rows))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        made.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell_text(cell)) for cell in row))
-    console().print(table)
+        made.add_row(*(Text(cell_text(cell)) for cell in row))
+    return made
 
 
 def cell_text(value: Any) -> str:

@@ -130,7 +130,7 @@ class Duties:
     async def _tell(self) -> None:
         revision = self._revision
         said = tuple(str(refusal.error) for refusal in self._switch.refused.values())
-        await self._host.applied(revision, said)
+        await self._host.applied(revision, said, self._compiler.size)
         self._told = revision
 
     def problems(self) -> list[HostProblem]:

@@ -73,7 +73,8 @@ class Barrier(State, frozen=True, kw_only=True, omit_defaults=True):
 class Applied(State, frozen=True, kw_only=True, omit_defaults=True):
     """The revision of the store that the host's switch has: told when asked (`Barrier`), and now and then.
 
-    `problems` says what of it the switch refused (empty: all of it is there). No agent watches it.
+    `problems` says what of it the switch refused (empty: all of it is there); `flows`, how many flows it should have
+    by then. No agent watches it.
     """
 
     kind: ClassVar[str] = "applied"
@@ -81,6 +82,7 @@ class Applied(State, frozen=True, kw_only=True, omit_defaults=True):
     host: str
     revision: int
     problems: tuple[str, ...] = ()
+    flows: int = 0
 
 
 STATES: tuple[type[State], ...] = (HostState, Alive, Binding, HostProblem, Barrier, Applied)

@@ -126,9 +126,9 @@ class HostAgent:
             except StaleWrite:
                 return
 
-    async def applied(self, revision: int, problems: tuple[str, ...] = ()) -> None:
-        """Say which revision this host's switch has, and what of it the switch refused. Raises StoreAway."""
-        told = Applied(host=self._host, revision=revision, problems=problems)
+    async def applied(self, revision: int, problems: tuple[str, ...] = (), flows: int = 0) -> None:
+        """Say which revision this host's switch has, in how many flows, and what it refused. Raises StoreAway."""
+        told = Applied(host=self._host, revision=revision, problems=problems, flows=flows)
         await self._store.commit(Transaction(puts={key_of(told): encode(told)}))
 
     async def report(self, problems: dict[str, HostProblem]) -> None:

@@ -1,0 +1,99 @@
+"""All hosts at one moment, as data and as a page: what `retia status` shows once, and `--watch` at each change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from retia.cli.output import table
+from retia.compile.explain import Labels
+from retia.model.kinds import Host, Port
+from retia.model.state import Alive, Applied, Binding, HostProblem, HostState
+from retia.store.contract import DATA, Store
+from retia.store.records import Thing
+from retia.store.sync import Sync
+
+COLUMNS = ("host", "state", "tunnel", "ports", "flows", "applied", "problems")
+NOBODY = "no host has registered: start `retia agent`"
+
+Overview = dict[str, Any]
+
+
+async def newest(store: Store) -> int:
+    """The revision of the last change that agents look at. Raises StoreAway."""
+    return max((record.revision for record in (await store.snapshot(DATA)).records.values()), default=0)
+
+
+def overview(sync: Sync, told: list[Thing], last: int) -> Overview:
+    """`told`: how far each host is; `last`: the newest revision there is to be."""
+    things = list(sync.view.values())
+    applied = {one.host: one for one in told if isinstance(one, Applied)}
+    ports = Counter(one.host for one in things if isinstance(one, Binding))
+    problems = [one for one in things if isinstance(one, HostProblem)]
+    troubled = Counter(one.host for one in problems)
+    alive = {one.host for one in things if isinstance(one, Alive)}
+    states = {one.host: one for one in things if isinstance(one, HostState)}
+    declared = {one.name: one for one in things if isinstance(one, Host)}
+    hosts = [
+        {
+            "host": host,
+            "state": _state(host, alive, states, declared),
+            "tunnel": str(states[host].tunnel) if host in states else "",
+            "ports": ports[host],
+            "flows": applied[host].flows if host in applied else 0,
+            "applied": _applied(applied.get(host), last),
+            "problems": troubled[host],
+        }
+        for host in sorted({*states, *declared})
+    ]
+    return {
+        "revision": sync.revision,
+        "hosts": hosts,
+        "ports": sum(isinstance(one, Port) for one in things),
+        "bound": ports.total(),
+        "problems": _problems(sync, problems),
+    }
+
+
+def _problems(sync: Sync, named: list[HostProblem]) -> list[dict[str, str]]:
+    labels = Labels(sync.view)
+    said = [
+        {"host": one.host, "what": labels.rewrite_ids(one.what), "where": one.where, "advice": one.advice}
+        for one in sorted(named, key=lambda one: (one.host, one.about))
+    ]
+    known = {(one["what"], one["where"]) for one in said}
+    for key, problem in sync.problems.items():
+        if (problem.what, key) not in known:
+            said.append({"host": "store", "what": problem.what, "where": key, "advice": problem.advice})
+    return said
+
+
+def _applied(told: Applied | None, last: int) -> str:
+    """How far a host's switch is. An agent says so once a second, so "behind" may be about to end."""
+    if told is None:
+        return "not yet"
+    return str(told.revision) if told.revision >= last else f"{told.revision}, behind"
+
+
+def _state(host: str, alive: set[str], states: dict[str, HostState], declared: dict[str, Host]) -> str:
+    if host in declared and not declared[host].admin_state:
+        return "out of service"
+    if host not in states:
+        return "declared, never registered"
+    return "alive" if host in alive else "dead"
+
+
+def page(answer: Overview) -> RenderableType:
+    """For people."""
+    rows = [[host[column] for column in COLUMNS] for host in answer["hosts"]]
+    hosts = table([column.upper() for column in COLUMNS], rows) if rows else Text(NOBODY)
+    count = f"\n{answer['bound']} of {answer['ports']} ports live on a host; store at revision {answer['revision']}"
+    return Group(hosts, Text(count), *(Text(line) for one in answer["problems"] for line in _lines(one)))
+
+
+def _lines(problem: dict[str, str]) -> list[str]:
+    advice = f"{problem['where']}: {problem['advice']}" if problem["where"] else problem["advice"]
+    return [f"problem on {problem['host']}: {problem['what']}", f"  {advice}"]
