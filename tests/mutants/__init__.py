@@ -5,6 +5,7 @@ A break that no test notices is a missing test. `make test` only checks that eve
 
 from __future__ import annotations
 
-from tests.mutants import agent, agreement, engine, network, pipeline, sync
+from tests.mutants import agent, agreement, engine, network, pipeline, store, sync
 
-MUTANTS = [*engine.MUTANTS, *network.MUTANTS, *pipeline.MUTANTS, *sync.MUTANTS, *agreement.MUTANTS, *agent.MUTANTS]
+AREAS = (engine, network, pipeline, store, sync, agreement, agent)
+MUTANTS = [mutant for area in AREAS for mutant in area.MUTANTS]

@@ -98,6 +98,14 @@ MUTANTS = [
         "A port created while Open vSwitch restarts gets no flows.",
     ),
     Mutant(
+        "meter-put-back-without-its-flows",
+        RECONCILER,
+        "not in lacking] + await bundler.send(again)",
+        "not in lacking]",
+        CONTRACT + "test_a_meter_that_someone_takes_away_comes_back_with_its_flows[software]",
+        "A meter removed by hand takes its flows along for good.",
+    ),
+    Mutant(
         "refusals-not-named",
         "retia/switch/bundle.py",
         "return self._named(sent), True",

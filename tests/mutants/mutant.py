@@ -25,7 +25,10 @@ def broken(mutant: Mutant, text: str) -> str:
     """The file's text with the break in it. Raises Drifted."""
     times = text.count(mutant.old)
     if times != 1:
-        raise Drifted(f"{mutant.file} has the text {times} times, not once: {mutant.old!r}")
+        raise Drifted(
+            f"{mutant.file} has the text {times} times, not once: {mutant.old!r}. The code has changed: give mutant "
+            f"{mutant.name} in tests/mutants its new text, then `python -m tests.mutants {mutant.name}`"
+        )
     if mutant.old == mutant.new:
         raise Drifted(f"nothing changes in {mutant.file}: {mutant.old!r}")
     return text.replace(mutant.old, mutant.new)

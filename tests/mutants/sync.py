@@ -67,8 +67,8 @@ MUTANTS = [
     Mutant(
         "revision-of-the-first",
         SYNC,
-        "self.revision = revisions[-1]",
-        "self.revision = revisions[0]",
+        "self.revision, arrived = revisions[-1][0]",
+        "self.revision, arrived = revisions[0][0]",
         CONTRACT + "test_what_piles_up_behind_a_slow_reader_is_squashed[memory]",
         "`apply --wait` waits for a host that has everything.",
     ),
