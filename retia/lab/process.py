@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ async def execute(
             stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )
     except FileNotFoundError:
         raise Fatal(f"{command[0]} is not installed", where="lab", advice="`make setup` installs it") from None
@@ -50,7 +52,7 @@ async def execute(
         raise Fatal(f"did not end within {limit:g} s", where=" ".join(command)) from None
     finally:
         if child.returncode is None:
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)  # with its own children, which hold the pipes open
             await child.wait()
     done = Done(child.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
     if check and done.code:

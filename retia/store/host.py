@@ -67,7 +67,7 @@ class HostAgent:
 
     def __init__(self, store: Store, host: str, ttl: float) -> None:
         self._store, self._host, self._ttl = store, host, ttl
-        self._problems: dict[str, HostProblem] = {}
+        self._problems: dict[str, HostProblem] | None = None  # what a former agent wrote is not known yet
 
     async def run(self) -> None:
         """Be alive for ever: a lease lost in an outage of the store is taken anew."""

@@ -29,16 +29,43 @@ class Wanted:
 
 
 async def ensure(database: Database, wanted: Wanted) -> None:
-    """Raises Unsupported for an old Open vSwitch, Conflict for a bridge or port that someone else uses."""
-    (root,) = await database.select("Open_vSwitch", [], ["_uuid", "ovs_version"])
+    """Everything is looked at before anything is written. Raises Unsupported for an Open vSwitch that is too old or
+    lacks the datapath, Conflict for a bridge or port that someone else uses."""
+    (root,) = await database.select("Open_vSwitch", [], ["_uuid", "ovs_version", "datapath_types"])
     _check_version(root, database.where)
+    _check_datapath(root, wanted, database.where)
     columns = ["_uuid", "ports", "controller", "external_ids", "fail_mode"]
     bridges = await database.select("Bridge", [["name", "==", wanted.bridge]], columns)
-    if not bridges:
-        await database.transact(*_new_bridge(wanted))
-    else:
+    if bridges:
+        _check_owner(bridges[0], wanted, database.where)
+    tunnels = await database.select("Interface", [["name", "==", TUNNEL_PORT]], ["_uuid", "type", "options"])
+    if tunnels:
+        await _check_tunnel(database, tunnels[0], wanted)
+    if bridges:
         await _adopt(database, bridges[0], wanted)
-    await _ensure_tunnel(database, wanted)
+    else:
+        await database.transact(*_new_bridge(wanted))
+    await _ensure_tunnel(database, tunnels, wanted)
+
+
+def _check_datapath(root: Row, wanted: Wanted, where: str) -> None:
+    known = [one for one in many(root["datapath_types"]) if one]
+    if known and wanted.datapath not in known:  # none: ovs-vswitchd has not written it yet
+        system = "load the kernel module (modprobe openvswitch) and restart ovs-vswitchd, or "
+        raise Unsupported(
+            f"this Open vSwitch has no datapath of type {wanted.datapath}, only {', '.join(sorted(known))}",
+            where=where,
+            advice=(system if wanted.datapath == "system" else "") + f"set --datapath {known[0]}",
+        )
+
+
+def _check_owner(bridge: Row, wanted: Wanted, where: str) -> None:
+    if whose := _owner(bridge):
+        raise Conflict(
+            f"bridge {wanted.bridge} {whose}, so its flows are someone else's",
+            where=where,
+            advice="give Retia a bridge of its own with --bridge; it makes one that does not exist",
+        )
 
 
 def _check_version(root: Row, where: str) -> None:
@@ -88,12 +115,6 @@ def _reach(table: str, where: list[Any], column: str, member: list[str]) -> Row:
 
 
 async def _adopt(database: Database, bridge: Row, wanted: Wanted) -> None:
-    if whose := _owner(bridge):
-        raise Conflict(
-            f"bridge {wanted.bridge} {whose}, so its flows are someone else's",
-            where=database.where,
-            advice="give Retia a bridge of its own with --bridge; it makes one that does not exist",
-        )
     columns = _columns(wanted)
     maps = {name: columns.pop(name) for name in ("external_ids", "other_config")}
     where = [["_uuid", "==", bridge["_uuid"]]]
@@ -129,11 +150,11 @@ def _write_keys(table: str, where: list[Any], column: str, values: dict[str, str
     return {"op": "mutate", "table": table, "where": where, "mutations": [keys, inserted]}
 
 
-async def _ensure_tunnel(database: Database, wanted: Wanted) -> None:
-    columns = ["_uuid", "type", "options"]
-    found = await database.select("Interface", [["name", "==", TUNNEL_PORT]], columns)
+async def _ensure_tunnel(database: Database, found: list[Row], wanted: Wanted) -> None:
     if found:
-        await _check_tunnel(database, found[0], wanted)
+        if not _TUNNEL.items() <= mapping(found[0]["options"]).items():
+            where = [["_uuid", "==", found[0]["_uuid"]]]
+            await database.transact(_write_keys("Interface", where, "options", _TUNNEL))
         return
     row = {"name": TUNNEL_PORT, "type": "geneve", "options": ["map", [list(pair) for pair in _TUNNEL.items()]]}
     await database.transact(
@@ -149,7 +170,6 @@ async def _ensure_tunnel(database: Database, wanted: Wanted) -> None:
 
 
 async def _check_tunnel(database: Database, interface: Row, wanted: Wanted) -> None:
-    options = mapping(interface["options"])
     if interface["type"] != "geneve":
         raise Conflict(
             f"an interface called {TUNNEL_PORT} exists and is no Geneve port",
@@ -165,9 +185,6 @@ async def _check_tunnel(database: Database, interface: Row, wanted: Wanted) -> N
             advice=f"use that bridge (--bridge {holders[0]['name']}), or remove the port: "
             f"ovs-vsctl del-port {TUNNEL_PORT}",
         )
-    if not _TUNNEL.items() <= options.items():
-        where = [["_uuid", "==", interface["_uuid"]]]
-        await database.transact(_write_keys("Interface", where, "options", _TUNNEL))
 
 
 async def request_ofports(database: Database, numbers: dict[str, int]) -> None:

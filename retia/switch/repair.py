@@ -10,7 +10,7 @@ from retia.log import logger
 from retia.switch.contract import ForeignChange, Refused, Reporter
 from retia.switch.reconciler import Reconciler
 
-FIRST_PAUSE, LONGEST_PAUSE, CALM = 0.02, 0.1, 0.5
+FIRST_PAUSE, LONGEST_PAUSE, CALM = 0.02, 0.1, 0.2
 STEADY = 2.0
 """Seconds: between two tries (a socket that is not there costs microseconds), between two repairs at the most, and
 after which a connection counts as a good one."""

@@ -88,6 +88,13 @@ async def test_problems_are_written_once_and_removed_when_mended(store: Store) -
     assert not (await store.snapshot(f"{STATES}problem/")).records
 
 
+async def test_what_was_mended_while_no_agent_ran_is_no_problem_of_the_next(store: Store) -> None:
+    problem = HostProblem(host="hv1", about="bridge", what="the bridge is someone else's")
+    await HostAgent(store, "hv1", 5.0).report({problem.about: problem})
+    await HostAgent(store, "hv1", 5.0).report({})
+    assert (await store.snapshot(f"{STATES}problem/")).records == {}
+
+
 async def test_a_barrier_waits_for_those_who_live_and_names_those_who_do_not_answer(store: Store) -> None:
     assert await barrier.wait(store, 1) == []
     async with alive(store, "hv1"), alive(store, "hv2"):

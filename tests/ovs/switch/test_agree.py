@@ -252,7 +252,18 @@ async def test_the_tunnel_port_s_name_may_be_taken(ovs: OvsServer) -> None:
     await check(ovs, first)
     with pytest.raises(Conflict, match=f"is a port of bridge {first}"):
         await check(ovs, second)
+    with pytest.raises(Conflict, match=f"is a port of bridge {first}"):
+        await check(ovs, "brnever")
+    assert "brnever" not in ovs.vsctl("list-br"), "nothing is written where something is wrong"
     ovs.vsctl("del-port", TUNNEL_PORT)
+
+
+async def test_a_datapath_that_is_not_there_is_named_and_nothing_is_made(ovs: OvsServer) -> None:
+    switch = OvsSwitch(Place(ovs.dir, Wanted("brnever", "nonsense")))
+    with pytest.raises(Unsupported, match="has no datapath of type nonsense, only") as raised:
+        await switch.check()
+    assert "--datapath" in raised.value.advice and "modprobe" not in raised.value.advice
+    assert "brnever" not in ovs.vsctl("list-br")
 
 
 async def test_run_ends_with_the_error_itself(ovs: OvsServer) -> None:
@@ -356,3 +367,23 @@ async def test_a_restarted_switch_gets_everything_back_soon(own_ovs: OvsServer) 
             await one.until(lambda round_=round_: one.count(Connected) == round_, 3.0)
             assert await one.flows() == {flow.key: flow for flow in FLOWS}
             assert "tun_metadata0" in own_ovs.ofctl("dump-tlv-map", bridge)
+
+
+async def test_an_interface_that_goes_in_the_middle_of_a_bundle_leaves_no_half_state(own_ovs: OvsServer) -> None:
+    """Open vSwitch takes flows whose port is gone: nothing is refused, and they go when the agent drops them."""
+    bridge = own_ovs.bridge()
+    async with running(own_ovs, bridge) as one:
+        await one.switch.start(FLOWS)
+        for round_ in range(3):
+            name = f"guest{round_}"
+            own_ovs.vsctl("add-port", bridge, name, "--", "set", "interface", name, "type=dummy")
+            await one.until(lambda name=name: name in one.interfaces)
+            number = one.interfaces[name].ofport
+            flows = [Flow(30, 1, match(in_port=number, metadata=n), (Output(number),), 7) for n in range(4000)]
+            removing = asyncio.create_task(asyncio.to_thread(own_ovs.vsctl, "--no-wait", "del-port", bridge, name))
+            assert await one.switch.apply(flows, []) == []
+            await removing
+            await one.until(lambda name=name: name not in one.interfaces)
+            assert len(await one.flows()) == len(FLOWS) + len(flows)
+            assert await one.switch.apply([], [flow.key for flow in flows]) == []
+            assert await one.flows() == {flow.key: flow for flow in FLOWS} and not one.switch.refused
