@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from retia import __version__
 from retia.compile.compiler import Compiler
@@ -86,14 +86,15 @@ async def attend(
 
     try:
         async with _measured(settings, parts), asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(follow(), name="store"),
-                tasks.create_task(switch.run(loop.inbox.put_nowait), name="switch"),
-                tasks.create_task(loop.run(), name="loop"),
-                tasks.create_task(duties.run(), name="duties"),
-                tasks.create_task(duties.tell_applied(), name="applied"),
-                tasks.create_task(host.run(), name="lease"),
-            ]
+            works = {
+                "store": follow(),
+                "switch": switch.run(loop.inbox.put_nowait),
+                "loop": loop.run(),
+                "duties": duties.run(),
+                "applied": duties.tell_applied(),
+                "lease": host.run(),
+            }
+            running = [tasks.create_task(never_ending(work), name=name) for name, work in works.items()]
             begun(running)
     except* asyncio.CancelledError:
         pass
@@ -110,6 +111,18 @@ def _measured(settings: Settings, parts: Parts) -> AbstractAsyncContextManager[N
     from retia.daemons import exporter
 
     return exporter.serving(settings.metrics_address, parts)
+
+
+async def never_ending(work: Coroutine[Any, Any, None]) -> None:
+    """An agent that lives and no longer hears or acts would be worse than none, whom its supervisor starts again. Raises
+    RuntimeError when `work` ends and nobody told it to."""
+    task = asyncio.current_task()
+    try:
+        await work
+    except asyncio.CancelledError:
+        if task is None or task.cancelling():
+            raise
+    raise RuntimeError(f"the agent's part {task.get_name() if task else work} has ended")
 
 
 async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
