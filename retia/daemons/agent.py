@@ -114,8 +114,8 @@ def _measured(settings: Settings, parts: Parts) -> AbstractAsyncContextManager[N
 
 
 async def never_ending(work: Coroutine[Any, Any, None]) -> None:
-    """An agent that lives and no longer hears or acts would be worse than none, whom its supervisor starts again. Raises
-    RuntimeError when `work` ends and nobody told it to."""
+    """Raises RuntimeError when `work` ends and nobody told it to: an agent that lives and hears no more would be worse
+    than one that its supervisor starts again."""
     task = asyncio.current_task()
     try:
         await work
