@@ -14,21 +14,19 @@ from scapy.layers.l2 import ARP, Ether
 
 from retia.compile.compiler import Compiler
 from retia.compile.reasons import Reason
-from retia.flows.journey import HostFlows, Journey, walk_hosts
+from retia.flows.journey import Journey, walk_hosts
 from retia.flows.packet import Packet, parse
-from retia.flows.walk import FlowTable
 from retia.model.document import parse as parse_document
 from retia.model.kinds import Object, Port, RouterPort
 from retia.model.local import Interface, InterfaceChange
 from retia.model.network import Network as Objects
 from retia.model.state import Binding, HostState, State
 from retia.pipeline.fields import REASON
+from retia.reach.world import TUNNEL_PORT, host_flows
 from retia.store import catalog
 from retia.store.records import Identity, identity, key_of
 from retia.store.view import View
 from retia.values import Ip, Mac
-
-TUNNEL_PORT = 60000
 
 
 def who(thing: Object | State) -> Identity:
@@ -119,11 +117,7 @@ class Network:
         return next((host, plugs[path]) for host, plugs in self.plugs.items() if path in plugs)
 
     def send(self, path: str, frame: bytes) -> Journey:
-        hosts = {}
-        for name, compiler in self.compilers.items():
-            state = self.things["host-state", name]
-            assert isinstance(state, HostState)
-            hosts[name] = HostFlows(FlowTable(compiler.flows.values()), int(state.tunnel), TUNNEL_PORT)
+        hosts = host_flows(self.compilers, {name: self.things["host-state", name] for name in self.compilers})
         return walk_hosts(hosts, self.place(path)[0], frame, self.place(path)[1])
 
     def frame(self, source: str, target: str, *, via: str = "", ttl: int = 64, ping: bool = False) -> bytes:

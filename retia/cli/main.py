@@ -17,7 +17,21 @@ from typer.core import TyperGroup
 from retia import __version__, config
 from retia.errors import RetiaError
 
-COMMANDS = ("apply", "get", "create", "set", "delete", "status", "why", "flows", "agent", "store", "lab", "demo")
+COMMANDS = (
+    "apply",
+    "get",
+    "create",
+    "set",
+    "delete",
+    "status",
+    "why",
+    "reach",
+    "flows",
+    "agent",
+    "store",
+    "lab",
+    "demo",
+)
 """Each is a module beside this one, with an `app` of several commands or a function of its own name."""
 
 

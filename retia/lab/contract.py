@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from retia.lab.pings import Pings
-from retia.values import Cidr, Ip, Mac
+from retia.model.setup import Setup
 
 DATABASE, VSWITCHD, AGENT = "ovsdb-server", "ovs-vswitchd", "agent"
 """The processes of a host, by the names that `stop` and `runs` take."""
@@ -30,16 +30,6 @@ class Outage:
     host: str
     begin: float
     end: float = float("inf")
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a guest is told of the network. `address` has its prefix length."""
-
-    mac: Mac
-    address: Cidr | None = None
-    gateway: Ip | None = None
-    mtu: int = 1400
 
 
 class Done(Protocol):

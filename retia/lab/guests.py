@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retia.lab import netns
-from retia.lab.contract import Setup
 from retia.lab.hosts import Host
 from retia.lab.names import Place
 from retia.lab.process import Done, environment, execute
 from retia.lab.wire import Pinger, Tap, absorb
+from retia.model.setup import Setup
 
 
 @dataclass

@@ -12,21 +12,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
 
 from retia.errors import InvalidInput, NotFound
-from retia.lab.contract import AGENT, Guest, Host, Setup
+from retia.lab.contract import AGENT, Guest, Host
 from retia.lab.failure import CheckFailed
 from retia.lab.file import LabFile
 from retia.lab.frames import BROADCAST
 from retia.model.document import Document
-from retia.model.kinds import Port, RouterPort, Subnet, Switch
+from retia.model.kinds import Port, RouterPort
 from retia.model.names import is_id
 from retia.model.network import Network
+from retia.model.setup import Setup, setup_of
 from retia.model.state import Alive, Binding
 from retia.store import barrier, catalog
 from retia.store.changes import Changes
 from retia.store.contract import Store
 from retia.store.records import STATES, decode
 from retia.store.view import View
-from retia.values import Cidr, Ip, Mac
+from retia.values import Ip, Mac
 
 READY = 30.0
 """Seconds a lab may take until all it declares is there; what a check waits for is the check's to say."""
@@ -95,7 +96,7 @@ class Lab(ABC):
         if wish.mac is not None:
             await guest.configure(Setup(wish.mac, wish.address, wish.gateway))
         elif port is not None:
-            await guest.configure(self._setup_of(port))
+            await guest.configure(setup_of(self.network, port))
 
     def port_of(self, guest: Guest) -> Port | None:
         """The port its interface names, once it is declared."""
@@ -104,21 +105,6 @@ class Lab(ABC):
             return self.network.find(Port, name if isinstance(name, str) else "/".join(name))
         except (NotFound, InvalidInput):
             return None
-
-    def _setup_of(self, port: Port) -> Setup:
-        switch = self.network.get(Switch, port.switch)
-        mtu = switch.mtu if switch else 1400
-        if not port.addresses:
-            return Setup(port.mac, mtu=mtu)
-        address = port.addresses[0]
-        subnet = next((each for each in self.network.subnets(port.switch) if address in each.cidr), None)
-        length = subnet.cidr.length if subnet else address.bits
-        return Setup(port.mac, Cidr(address, length), self._gateway(subnet) if subnet else None, mtu)
-
-    def _gateway(self, subnet: Subnet) -> Ip | None:
-        links = self.network.referrers(subnet.switch, RouterPort)
-        addresses = [cidr.address for link in links for cidr in link.addresses if cidr.address in subnet.cidr]
-        return subnet.gateway or next(iter(addresses), None)
 
     def address_of(self, target: str) -> Ip:
         """Of a guest, a router port (ROUTER/PORT), or the address it is. Raises CheckFailed."""

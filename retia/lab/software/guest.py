@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from retia.lab.contract import Done, Setup
+from retia.lab.contract import Done
 from retia.lab.frames import BROADCAST, IPV4, UDP, Arp, ethernet, parse_arp
 from retia.lab.pings import Pings
 from retia.lab.software.failure import NotForSoftware
@@ -34,6 +34,7 @@ from retia.lab.software.packets import (
     parse_segment,
 )
 from retia.lab.software.stream import Receiver, Sender
+from retia.model.setup import Setup
 from retia.values import Ip, Mac
 
 if TYPE_CHECKING:
