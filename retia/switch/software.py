@@ -37,6 +37,7 @@ class SoftwareSwitch:
         self._reconciler = Reconciler(_itself)
         self._foreign: asyncio.Queue[Update] = asyncio.Queue()
         self._known: dict[str, Interface] = {}
+        self._link: Link | None = None
 
     @property
     def hindrance(self) -> RetiaError | None:
@@ -45,7 +46,8 @@ class SoftwareSwitch:
 
     @property
     def connected(self) -> bool:
-        return self._reconciler.agrees
+        """A link that was closed a moment ago is known to be closed, though its end is not yet dealt with."""
+        return self._reconciler.agrees and self._link is not None and not self._link.closed.is_set()
 
     @property
     def refused(self) -> dict[FlowKey, Refusal]:
@@ -112,7 +114,7 @@ class SoftwareSwitch:
         pause = Pause()
         while True:
             await self._until(lambda: self._bridge.reachable)
-            link = self._bridge.connect(self._foreign.put_nowait, report)
+            link = self._link = self._bridge.connect(self._foreign.put_nowait, report)
             try:
                 await self._serve(link, report)
             except SwitchAway:
