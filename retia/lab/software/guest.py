@@ -40,7 +40,7 @@ from retia.values import Ip, Mac
 if TYPE_CHECKING:
     from retia.lab.software.host import SoftwareHost
 
-NEIGHBOUR = 1.0
+NEIGHBOUR, PATIENCE = 1.0, 3.0
 """Seconds that a neighbour's MAC is believed, and that packets wait for it."""
 
 HEADERS = 40
@@ -159,7 +159,7 @@ class SoftwareGuest:
         assert self.setup is not None and self.setup.address is not None
         now = time.monotonic()
         waiting = [one for one in self.waiting.get(hop, []) if one[0] > now]
-        self.waiting[hop] = [*waiting, (now + NEIGHBOUR, packet)]
+        self.waiting[hop] = [*waiting, (now + PATIENCE, packet)]
         mine = self.setup.mac
         self.send_frame(Arp(1, mine, self.setup.address.address, Mac(0), hop).pack(BROADCAST))
 

@@ -43,6 +43,9 @@ QUIET = 0.1
 """Seconds a flow change may be late, at the very most."""
 
 
+FLIGHT = 50
+"""Turns of the loop that a packet and its answer take at most."""
+
 START = 0.05
 """What a program takes to start."""
 
@@ -76,6 +79,7 @@ class SoftwareHost:
         self.bridge = SoftwareBridge(on_sent=self._sent)
         self._agent: asyncio.Task[None] | None = None
         self._tether = Tether(self.store)
+        self._registered = asyncio.Event()
         self._settle_at(self.address)
 
     def _settle_at(self, address: str) -> None:
@@ -191,12 +195,14 @@ class SoftwareHost:
         if later:
             raise NotForSoftware("another Retia's agent is a process of its own", where=self.name)
         self._tether = Tether(self.store)
+        self._registered = asyncio.Event()
         self._agent = asyncio.create_task(self._attend(self._tether), name=f"agent of {self.name}")
 
     async def _attend(self, store: Store) -> None:
         settings = Settings(host=self.name, tunnel_address=self.address, run_dir=self.run_dir)
         await schema.check(store)
         state = await register(store, self.name, Ip.parse(self.address), __version__)
+        self._registered.set()
         await attend(settings, state, store, SoftwareSwitch(self.bridge), lambda tasks: None)
 
     def runs(self, name: str) -> bool:
@@ -215,6 +221,7 @@ class SoftwareHost:
         if name == AGENT:
             await self._stop_agent(how)
         elif name == VSWITCHD:
+            await _landed()
             self.outages.append(Outage(self.name, time.monotonic()))
             self.bridge.stop()
         elif name == DATABASE:
@@ -251,9 +258,16 @@ class SoftwareHost:
         self.bridge.start_database()
         await self.start_vswitchd()
         self.start_agent()
+        await self._registered.wait()  # else whoever waits for the others to know would not wait for this
 
 
 async def _moment() -> float:
     """No program starts at once: whoever waits for it gets its turn."""
     await asyncio.sleep(START)
     return START
+
+
+async def _landed() -> None:
+    """What is under way arrives: a packet's flight takes no time here, but for what this process makes it wait."""
+    for _ in range(FLIGHT):
+        await asyncio.sleep(0)
