@@ -36,7 +36,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: Annotated[str, Says("Name of this host in the network; by default the machine's host name.")] = ""
     tunnel_address: Annotated[str, Says("Address of this host that the tunnels of others end at.")] = ""
     bridge: Annotated[str, Says("The integration bridge: Retia's own, made where missing.")] = "br-int"
-    datapath: Annotated[str, Says("Datapath type of that bridge: system (kernel) or netdev (userspace).")] = "system"
+    datapath: Annotated[
+        str,
+        Says(
+            "Datapath type of that bridge: system (kernel), netdev (userspace), or auto: what the bridge has, and for "
+            "a new one system where the kernel has Open vSwitch's module, else netdev."
+        ),
+    ] = "auto"
     ovs_run_dir: Annotated[str, Says("Where Open vSwitch keeps its sockets.")] = "/var/run/openvswitch"
     run_dir: Annotated[str, Says("Where the agent keeps its control socket.")] = "/run/retia"
     lease_seconds: Annotated[float, Says("A host counts as dead when its agent was away this long.")] = 10.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from retia import log
@@ -14,6 +13,7 @@ from retia.cli.session import Output, run
 from retia.config import Settings, load, sentences
 from retia.daemons import agent as daemon
 from retia.daemons import control
+from retia.daemons.supervisor import Supervisor
 from retia.errors import NotAllowed
 
 _SAYS = sentences()
@@ -55,7 +55,7 @@ def agent(
     log.configure(settings.log_level, settings.log_format)
     if os.geteuid() != 0:
         raise NotAllowed("the agent needs root: it changes Open vSwitch", where="agent", advice="run it as root")
-    run(daemon.run(msgspec.structs.replace(settings)))
+    run(daemon.run(settings, Supervisor(os.environ)))
 
 
 @app.command("log-level")

@@ -24,6 +24,7 @@ from retia.daemons import control, garbage
 from retia.daemons.duties import Duties
 from retia.daemons.loop import Loop
 from retia.daemons.questions import Parts, Questions
+from retia.daemons.supervisor import Supervisor
 from retia.errors import InvalidInput, Retry
 from retia.log import logger
 from retia.model.state import HostState
@@ -32,6 +33,7 @@ from retia.store.contract import Store
 from retia.store.etcd import Access, EtcdStore
 from retia.store.host import HostAgent, register
 from retia.store.sync import Sync
+from retia.switch import datapath
 from retia.switch.bridge import Wanted
 from retia.switch.contract import Switch
 from retia.switch.ovs import OvsSwitch, Place
@@ -45,21 +47,35 @@ T = TypeVar("T")
 log = logger("agent")
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, supervisor: Supervisor) -> None:
     """Until SIGTERM or SIGINT. A store or a switch that is not there yet is waited for. Raises what waiting does not
     mend: InvalidInput, Unsupported, NotAllowed, Conflict."""
     garbage.loading()
     tunnel = _tunnel_address(settings)
     store = EtcdStore(access(settings))
-    switch = OvsSwitch(Place(Path(settings.ovs_run_dir), Wanted(settings.bridge, settings.datapath)))
-    await patiently(lambda: schema.check(store))
-    await patiently(switch.check)
-    state = await patiently(lambda: register(store, settings.host_name, tunnel, __version__))
+    supervisor.beat()
+    waiting = supervisor.status
+    await patiently(lambda: schema.check(store), waiting)
+    switch = OvsSwitch(await patiently(lambda: _place(settings), waiting))
+    await patiently(switch.check, waiting)
+    state = await patiently(lambda: register(store, settings.host_name, tunnel, __version__), waiting)
     log.info("registered", host=state.host, key=state.key, tunnel=str(state.tunnel))
+
+    def begun(tasks: list[asyncio.Task[None]], loop: Loop) -> None:
+        _on_signals(tasks, supervisor)
+        loop.on_started = lambda: supervisor.ready(f"{state.host} at {state.tunnel}")
+
     try:
-        await attend(settings, state, store, switch, _on_signals)
+        await attend(settings, state, store, switch, begun)
     finally:
         await store.close()
+
+
+async def _place(settings: Settings) -> Place:
+    """Raises SwitchAway."""
+    run_dir = Path(settings.ovs_run_dir)
+    chosen = await datapath.choose(settings.datapath, run_dir / "db.sock", settings.bridge)
+    return Place(run_dir, Wanted(settings.bridge, chosen))
 
 
 async def attend(
@@ -67,7 +83,7 @@ async def attend(
     state: HostState,
     store: Store,
     switch: Switch,
-    begun: Callable[[list[asyncio.Task[None]]], None],
+    begun: Callable[[list[asyncio.Task[None]], Loop], None],
 ) -> None:
     """Keep the switch of a registered host true until the tasks that `begun` is told of are cancelled, or this is."""
     sync = Sync(store)
@@ -95,7 +111,7 @@ async def attend(
                 "lease": host.run(),
             }
             running = [tasks.create_task(never_ending(work), name=name) for name, work in works.items()]
-            begun(running)
+            begun(running, loop)
     except* asyncio.CancelledError:
         pass
     finally:
@@ -125,14 +141,15 @@ async def never_ending(work: Coroutine[Any, Any, None]) -> None:
     raise RuntimeError(f"the agent's part {task.get_name() if task else work} has ended")
 
 
-async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Its answer, once it does not raise Retry. Each new reason to wait is said once."""
+async def patiently(ask: Callable[[], Awaitable[T]], say: Callable[[str], None]) -> T:
+    """Its answer, once it does not raise Retry. Each new reason to wait is logged once, and said."""
     said = ""
     while True:
         try:
             return await ask()
         except Retry as error:
             if error.what != said:
+                say(f"waiting: {error.what} ({error.where})")
                 log.error("waiting", why=error.what, where=error.where, advice=error.advice)
             said = error.what
             await asyncio.sleep(AGAIN)
@@ -164,8 +181,9 @@ def _tunnel_address(settings: Settings) -> Ip:
     return address
 
 
-def _on_signals(tasks: list[asyncio.Task[None]]) -> None:
+def _on_signals(tasks: list[asyncio.Task[None]], supervisor: Supervisor) -> None:
     def stop() -> None:
+        supervisor.stopping()
         for task in tasks:
             task.cancel()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from retia.compile.compiler import Compiler, FlowDelta
 from retia.daemons import garbage, metrics
@@ -45,6 +45,7 @@ class Loop:
         self.revision = 0
         self.started = False
         self.tally = Tally()
+        self.on_started: Callable[[], None] = lambda: None
         self._known_records = self._known_interfaces = False
 
     async def run(self) -> None:
@@ -108,6 +109,7 @@ class Loop:
             self._compiler.warm()
             garbage.serving()
             self.started = True
+            self.on_started()
             log.info("started", flows=len(flows), peers=len(self._compiler.peers))
 
     def _name_refusals(self, refusals: Iterable[Refusal]) -> None:

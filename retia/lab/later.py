@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterable
 
 from retia import config, log
+from retia.daemons.supervisor import Supervisor
 from retia.pipeline import stage
 from retia.pipeline.stage import Declared, Stage
 
@@ -60,7 +61,7 @@ def main() -> None:
 
     settings = config.load()
     log.configure(settings.log_level, settings.log_format)
-    asyncio.run(agent.run(settings))
+    asyncio.run(agent.run(settings, Supervisor({})))
 
 
 if __name__ == "__main__":

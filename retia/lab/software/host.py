@@ -203,7 +203,7 @@ class SoftwareHost:
         await schema.check(store)
         state = await register(store, self.name, Ip.parse(self.address), __version__)
         self._registered.set()
-        await attend(settings, state, store, SoftwareSwitch(self.bridge), lambda tasks: None)
+        await attend(settings, state, store, SoftwareSwitch(self.bridge), lambda tasks, loop: None)
 
     def runs(self, name: str) -> bool:
         if name == AGENT:
