@@ -29,3 +29,13 @@ def test_result() -> None:
     result = Result("first", False, 3.21, 1.0, (GOOD, BAD))
     assert lines(result) == ["first: 1 of 2 checks ok in 3.2 s: FAILED"]
     assert result.data()["steps"][1]["error"].startswith("hv1: 0 packets")
+
+
+def test_what_is_not_for_software_is_told_and_counted() -> None:
+    whole = StepResult("By a shell", "", True, 0.0, done=False, left_out=("run: needs a shell",))
+    part = StepResult("Mostly", "", True, 0.1, seen="3 answers", left_out=("run: needs a shell",))
+    told = [line.split() for line in [*lines(whole), *lines(part)]]
+    assert told[0] == ["--", "0.0", "s", "By", "a", "shell"]
+    assert told[1] == told[4] == ["not", "for", "software", "-", "run:", "needs", "a", "shell"]
+    result = Result("first", True, 3.21, 1.0, (GOOD, whole, part), software=True)
+    assert lines(result) == ["first: 2 of 3 checks ok, 1 not for software, 1 only in part in 3.2 s: ok"]
