@@ -7,10 +7,12 @@
     ├── Conflict                    it is taken, in use, or was changed meanwhile (exit 4)
     ├── Retry                       the world's fault; try again after `after` seconds (exit 5)
     │   ├── StoreAway               etcd does not answer
+    │   ├── StoreRefused            etcd, or its TLS, will not have us: certificate, user, or a role too weak
+    │   ├── StoreFull               etcd takes no more writes: alarm NOSPACE
     │   └── SwitchAway              Open vSwitch does not answer
     └── Fatal                       trying again cannot help (exit 6)
         ├── Unsupported             too old, or something Retia can't do yet
-        ├── NotAllowed              not root, or a role too weak
+        ├── NotAllowed              not root, or not allowed
         └── SwitchRefused           Open vSwitch refused a message: carries its error type and code
     Timeout                         `--wait` ended first: who did not answer, and why (exit 7)
 
@@ -88,6 +90,16 @@ class Retry(RetiaError):
 
 class StoreAway(Retry):
     code = "store-away"
+
+
+class StoreRefused(Retry):
+    """Waiting helps: whoever can mend it does so at etcd, or renews a file."""
+
+    code = "store-refused"
+
+
+class StoreFull(Retry):
+    code = "store-full"
 
 
 class SwitchAway(Retry):

@@ -94,6 +94,10 @@ class Host(Node, Protocol):
     def check_agent(self) -> None:
         """Raises Fatal, with what it said, when the agent ended by itself."""
 
+    def pause(self) -> None:
+        """The agent hears and says nothing until `resume`."""
+
+    def resume(self) -> None: ...
     async def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None: ...
     async def start_vswitchd(self) -> float:
         """Start it again, with the bridges its database has. Returns the seconds until it answered."""

@@ -38,6 +38,17 @@ class Guest:
 
 
 @dataclass(frozen=True)
+class Etcd:
+    """The lab's store: of how many members."""
+
+    members: int = 1
+
+    def __post_init__(self) -> None:
+        if self.members not in (1, 3, 5):
+            raise InvalidInput(f"an etcd of {self.members} members", advice="write 1, 3 or 5")
+
+
+@dataclass(frozen=True)
 class Head:
     """What stands at the top of a lab file."""
 
@@ -47,6 +58,7 @@ class Head:
     guests: dict[str, Guest] = field(default_factory=dict)
     network: Declared | None = None
     checks: tuple[Step, ...] = ()
+    etcd: Etcd = Etcd()
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ class LabFile:
     guests: dict[str, Guest]
     network: Document | None
     checks: tuple[Step, ...]
+    etcd: Etcd = Etcd()
 
 
 def load(path: Path) -> LabFile:
@@ -88,7 +101,7 @@ def parse(text: str, path: str) -> LabFile:
     _check_ids(reader, top, head.checks)
     reader.finish()
     network = head.network.document if head.network else None
-    return LabFile(path, name, head.about, tuple(head.hosts), head.guests, network, head.checks)
+    return LabFile(path, name, head.about, tuple(head.hosts), head.guests, network, head.checks, head.etcd)
 
 
 def _nodes(reader: Reader, top: Spot) -> dict[str, list[str]]:

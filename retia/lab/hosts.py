@@ -66,7 +66,12 @@ class Host:
         """That of a command on this host: `ovs-vsctl`, `ovs-ofctl` and `retia` find what is theirs."""
         directory = str(self.dir)
         ovs = {f"OVS_{name}DIR": directory for name in ("RUN", "DB", "LOG")}
-        retia = {"ETCD": self.place.endpoint, "HOST": self.name, "RUN_DIR": directory, "OVS_RUN_DIR": directory}
+        retia = {
+            "ETCD": ",".join(self.place.endpoints),
+            "HOST": self.name,
+            "RUN_DIR": directory,
+            "OVS_RUN_DIR": directory,
+        }
         retia |= {"TUNNEL_ADDRESS": self.address, "BRIDGE": INTEGRATION, "DATAPATH": "netdev"}
         return environment(self.mark, ovs | {f"RETIA_{name}": value for name, value in retia.items()})
 
@@ -283,6 +288,18 @@ class Host:
         child = self.children.pop(name, None)
         if not await until(lambda: _has_ended(pid, child), PATIENCE):
             raise Fatal(f"{name} does not end", where=self.name, advice=f"look into {self.log}")
+
+    def pause(self) -> None:
+        self._signal_agent(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal_agent(signal.SIGCONT)
+
+    def _signal_agent(self, how: signal.Signals) -> None:
+        pid = self.pid(AGENT)
+        if pid is None:
+            raise Fatal("its agent does not run", where=self.name)
+        os.kill(pid, how)
 
     def runs(self, name: str) -> bool:
         return self.pid(name) is not None

@@ -7,6 +7,7 @@ Steps and conditions are handed one and need nothing else. How hosts and guests 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
@@ -78,6 +79,28 @@ class Lab(ABC):
     @abstractmethod
     async def carry(self, source: str, target: str, size: int, limit: float) -> float:
         """A TCP stream of `size` bytes; the seconds it took. Raises OSError, TimeoutError."""
+
+    # -- its store -------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def stop_store(self, member: int = 0, how: signal.Signals = signal.SIGTERM) -> None:
+        """One member of it, counted from 1, or (0) all; its data is kept."""
+
+    @abstractmethod
+    async def start_store(self, member: int = 0) -> None:
+        """Again, with the data it had. Returns when it serves."""
+
+    @abstractmethod
+    async def compact_store(self) -> None:
+        """Forget all history up to now."""
+
+    @abstractmethod
+    async def save_store(self) -> None:
+        """Keep a copy of all it holds, for `put_back_store`."""
+
+    @abstractmethod
+    async def put_back_store(self) -> None:
+        """It goes away, and comes back with what it had when `save_store` was called: its revision goes back."""
 
     # -- the network -----------------------------------------------------------------------------------------------
 

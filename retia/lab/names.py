@@ -51,6 +51,8 @@ class Place:
     """Where the lab NAME is."""
 
     name: str
+    members: int = 1
+    """Of its etcd."""
 
     @property
     def dir(self) -> Path:
@@ -60,10 +62,14 @@ class Place:
     def file(self) -> Path:
         return self.dir / "lab.json"
 
+    def etcd(self, number: int) -> str:
+        """The name of a member, counted from 1."""
+        return f"etcd{number}" if self.members > 1 else "etcd"
+
     @property
-    def endpoint(self) -> str:
+    def endpoints(self) -> tuple[str, ...]:
         """etcd's: gRPC takes unix sockets, and those know no namespaces."""
-        return f"unix:{self.dir / 'etcd:1'}"
+        return tuple(f"unix:{self.dir / self.etcd(number)}:1" for number in range(1, self.members + 1))
 
     def host_dir(self, host: str) -> Path:
         return self.dir / host

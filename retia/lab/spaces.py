@@ -13,13 +13,14 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import uuid
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from retia.errors import Conflict, Fatal
-from retia.lab import etcd, netns
+from retia.errors import Conflict
+from retia.lab import netns
+from retia.lab.etcd import Etcd
 from retia.lab.file import LabFile
 from retia.lab.guardian import Guardian
 from retia.lab.guests import Guest
@@ -35,6 +36,7 @@ class SpacesLab(Lab):
 
     def __init__(self, file: LabFile, place: Place, mark: str = "", agents: bool = True) -> None:
         super().__init__(file, place.name)
+        place = replace(place, members=file.etcd.members)
         self.place, self.agents = place, agents
         self.mark = mark or f"{place.name}.{uuid.uuid4().hex[:8]}"
         self.env = environment(self.mark)
@@ -44,7 +46,7 @@ class SpacesLab(Lab):
         }
         self.up = False
         self._guardian: Guardian | None = None
-        self._etcd: subprocess.Popen[bytes] | None = None
+        self._etcd = Etcd(place, self.env)
 
     @property
     def hosts(self) -> dict[str, Host]:
@@ -68,11 +70,11 @@ class SpacesLab(Lab):
 
     async def start(self) -> None:
         """Everything, ready to be checked. Raises what hinders it; the caller then lets the guardian remove it."""
-        self._etcd = etcd.start(self.place, self.env)
+        self._etcd.start()
         await self._make_links()
         empty = self.place.dir / "empty.db"
         await execute(["ovsdb-tool", "create", str(empty), "/usr/share/openvswitch/vswitch.ovsschema"], self.env)
-        serving = asyncio.create_task(self._start_store(self._etcd), name="store")
+        serving = asyncio.create_task(self._start_store(), name="store")
         try:
             hosts = [self._start_host(host, empty, serving) for host in self.hosts.values()]
             await together(serving, *hosts, *(guest.calm() for guest in self.guests.values()))
@@ -83,8 +85,8 @@ class SpacesLab(Lab):
             await self.settle(READY)
         self.save()
 
-    async def _start_store(self, child: subprocess.Popen[bytes]) -> None:
-        self.store = await etcd.connect(self.place, child)
+    async def _start_store(self) -> None:
+        self.store = await self._etcd.wait()
         if self.file.network is not None:
             await self.apply(self.file.network)
 
@@ -169,26 +171,28 @@ class SpacesLab(Lab):
                 guest.host, guest.iface_id = self.hosts[state["host"]], state["iface_id"]
                 guest.plugged = bool(state["plugged"])
         self.up = True
-        self.store = await etcd.connect(self.place)
+        self.store = await self._etcd.wait()
         await self.refresh()
 
     # -- etcd ------------------------------------------------------------------------------------------------------
 
-    async def stop_etcd(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Returns when it has ended. Raises Fatal for a lab that another process started."""
-        if self._etcd is None or self._etcd.poll() is not None:
-            raise Fatal("its etcd does not run, or is another process's", where=self.name)
-        self._etcd.send_signal(how)
-        await asyncio.to_thread(self._etcd.wait, 20)
+    async def stop_store(self, member: int = 0, how: signal.Signals = signal.SIGTERM) -> None:
+        await self._etcd.stop(member, how)
 
-    async def start_etcd(self) -> None:
-        """Again, with the data it had. Returns when it serves."""
-        self._etcd = etcd.start(self.place, self.env)
-        await (await etcd.connect(self.place, self._etcd)).close()
+    async def start_store(self, member: int = 0) -> None:
+        self._etcd.start(member)
+        await (await self._etcd.wait()).close()
 
-    async def compact_etcd(self) -> None:
-        """Forget all history up to now."""
-        await etcd.compact(self.place)
+    async def compact_store(self) -> None:
+        await self._etcd.compact()
+
+    async def save_store(self) -> None:
+        await self._etcd.save()
+
+    async def put_back_store(self) -> None:
+        await self._etcd.stop(how=signal.SIGKILL)
+        await self._etcd.put_back()
+        await self.start_store()
 
     async def move(self, guest: str, to: str) -> None:
         await self.guests[guest].move(self.hosts[to])

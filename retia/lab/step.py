@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from retia.lab.actions import change, faults, node, traffic
+from retia.lab.actions import change, faults, node, store, traffic
 from retia.lab.conditions import CONDITIONS, Condition
 from retia.lab.failure import CheckFailed
 from retia.lab.reader import Reader, Spot, Wrong
@@ -128,4 +128,11 @@ class Do:
         return "; ".join(filter(None, [await step.run(lab) for step in self.steps]))
 
 
-ACTIONS: dict[str, type] = {**traffic.ACTIONS, **change.ACTIONS, **node.ACTIONS, **faults.ACTIONS, "do": Do}
+ACTIONS: dict[str, type] = {
+    **traffic.ACTIONS,
+    **change.ACTIONS,
+    **node.ACTIONS,
+    **faults.ACTIONS,
+    **store.ACTIONS,
+    "do": Do,
+}

@@ -9,49 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
 from aetcd import rpc
 
-from retia.errors import InvalidInput, NotAllowed, Retry, StoreAway
-from retia.store.contract import Batch, Compacted, Event, Record, Snapshot, StaleWrite, TooLarge, Transaction
+from retia.errors import InvalidInput, Retry, StoreAway, StoreRefused
+from retia.store.access import Access
+from retia.store.connection import TIMEOUT, Connection, Connections, is_cancelled
+from retia.store.contract import PREFIX, Batch, Compacted, Event, Record, Snapshot, StaleWrite, Transaction
+
+__all__ = ["Access", "EtcdLease", "EtcdStore"]
 
 T = TypeVar("T")
 
-TIMEOUT = 2.0
 PAGE = 2000
-_CHANNEL = [
-    ("grpc.keepalive_time_ms", 5000),
-    ("grpc.keepalive_timeout_ms", 2000),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.max_receive_message_length", 64 << 20),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.enable_http_proxy", 0),
-]
-_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNKNOWN)
-_REFUSED = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
-
-
-@dataclass(frozen=True)
-class Access:
-    """How to reach etcd. With `ca` the connection is TLS, with `certificate` and `key` it is mutual."""
-
-    endpoints: tuple[str, ...]
-    user: str = ""
-    password: str = ""
-    ca: str = ""
-    certificate: str = ""
-    key: str = ""
-
-    def credentials(self) -> grpc.ChannelCredentials | None:
-        if not self.ca:
-            return None
-        files = [Path(name).read_bytes() if name else None for name in (self.ca, self.key, self.certificate)]
-        return grpc.ssl_channel_credentials(*files)
 
 
 class EtcdStore:
@@ -65,62 +37,14 @@ class EtcdStore:
                 advice="set --etcd HOST:2379, RETIA_ETCD, or `etcd:` in the settings file; "
                 "`retia store run` starts one for a single machine",
             )
-        self._access = access
-        self._place = 0
-        self._channel: grpc.aio.Channel | None = None
-        self._token: tuple[tuple[str, str], ...] = ()
+        self._access, self._connections = access, Connections(access)
 
     @property
     def where(self) -> str:
-        return self._access.endpoints[self._place]
-
-    # -- connection ------------------------------------------------------------------------------------------------
-
-    async def _open(self) -> grpc.aio.Channel:
-        if self._channel is None:
-            credentials = self._access.credentials()
-            if credentials is None:
-                self._channel = grpc.aio.insecure_channel(self.where, options=_CHANNEL)
-            else:
-                self._channel = grpc.aio.secure_channel(self.where, credentials, options=_CHANNEL)
-            await self._authenticate(self._channel)
-        return self._channel
-
-    async def _authenticate(self, channel: grpc.aio.Channel) -> None:
-        if self._access.user:
-            request = rpc.AuthenticateRequest(name=self._access.user, password=self._access.password)
-            answer = await rpc.AuthStub(channel).Authenticate(request, timeout=TIMEOUT)
-            self._token = (("token", answer.token),)
-
-    async def _next_endpoint(self) -> None:
-        await self.close()
-        self._place = (self._place + 1) % len(self._access.endpoints)
-
-    async def _call(self, ask: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-        """Ask one endpoint after the other. Raises StoreAway when none answers."""
-        error: grpc.aio.AioRpcError | None = None
-        for _ in self._access.endpoints:
-            try:
-                return await ask(await self._open())
-            except grpc.aio.AioRpcError as found:
-                if found.code() not in _AWAY:
-                    raise _translate(found, self.where) from None
-                error = found
-                await self._next_endpoint()
-        raise self._away(error)
-
-    def _away(self, error: grpc.aio.AioRpcError | None) -> StoreAway:
-        detail = (error.details() or "").splitlines()[0][:120] if error is not None and error.details() else "no answer"
-        return StoreAway(
-            f"etcd does not answer: {detail}",
-            where=", ".join(self._access.endpoints),
-            advice="is it running, and are the endpoints right? Packets still flow; changes wait",
-        )
+        return self._connections.where
 
     async def close(self) -> None:
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            await channel.close()
+        await self._connections.close()
 
     # -- the contract ----------------------------------------------------------------------------------------------
 
@@ -129,9 +53,26 @@ class EtcdStore:
         return _record(answer.kvs[0]) if answer.kvs else None
 
     async def _range(self, request: Any) -> Any:
-        return await self._call(
-            lambda channel: rpc.KVStub(channel).Range(request, timeout=TIMEOUT, metadata=self._token)
-        )
+        def ask(to: Connection) -> Any:
+            return rpc.KVStub(to.channel).Range(request, timeout=TIMEOUT, metadata=to.metadata)
+
+        return await self._may(ask, "read", request.key)
+
+    async def _may(self, ask: Callable[[Connection], Awaitable[T]], what: str, *keys: bytes) -> T:
+        """Ask; where the role is too weak, say what it lacks."""
+        try:
+            return await self._connections.ask(ask)
+        except StoreRefused as error:
+            if "permission denied" not in error.what:
+                raise
+            whose = self._access.user or "this certificate's user"
+            shown = [key.decode("utf-8", "replace") for key in keys]
+            more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+            raise StoreRefused(
+                f"the role of {whose} is too weak to {what} {', '.join(shown[:3])}{more}",
+                where=self.where,
+                advice="`retia store auth agent HOST` (or `operator NAME`) gives what is needed: docs/security.md",
+            ) from None
 
     async def snapshot(self, prefix: str) -> Snapshot:
         start, end = prefix.encode(), _after(prefix)
@@ -149,22 +90,27 @@ class EtcdStore:
 
     async def commit(self, transaction: Transaction) -> int:
         request = _request(transaction)
-        answer = await self._call(
-            lambda channel: rpc.KVStub(channel).Txn(request, timeout=TIMEOUT, metadata=self._token)
-        )
+
+        def ask(to: Connection) -> Any:
+            return rpc.KVStub(to.channel).Txn(request, timeout=TIMEOUT, metadata=to.metadata)
+
+        keys = sorted((transaction.puts.keys() | transaction.deletes) or transaction.compares)
+        answer = await self._may(ask, "write", *(key.encode() for key in keys))
         if not answer.succeeded:
             raise StaleWrite(_stale(transaction, answer))
         return int(answer.header.revision)
 
     async def watch(self, prefix: str, start: int) -> AsyncIterator[Batch]:
-        channel = await self._call(self._reachable)
+        connection = await self._may(self._reachable, "read", prefix.encode())
         create = rpc.WatchCreateRequest(key=prefix.encode(), range_end=_after(prefix), start_revision=start)
 
         async def requests() -> AsyncIterator[Any]:
             yield rpc.WatchRequest(create_request=create)
             await asyncio.Event().wait()
 
-        stream = rpc.WatchStub(channel).Watch(requests(), metadata=(*self._token, ("hasleader", "true")))
+        stream = rpc.WatchStub(connection.channel).Watch(
+            requests(), metadata=(*connection.metadata, ("hasleader", "true"))
+        )
         try:
             async for answer in stream:
                 if answer.compact_revision:
@@ -174,45 +120,52 @@ class EtcdStore:
                 for batch in _batches(answer.events):
                     yield batch
         except grpc.aio.AioRpcError as error:
-            await self._next_endpoint()
-            raise self._away(error) from None
+            self._connections.leave(connection)
+            raise await self._connections.away(error) from None
+        except (asyncio.CancelledError, grpc.aio.UsageError):
+            if is_cancelled():
+                raise
         finally:
             stream.cancel()
-        await self._next_endpoint()
-        raise self._away(None)
+        self._connections.leave(connection)
+        raise await self._connections.away()
 
-    async def _reachable(self, channel: grpc.aio.Channel) -> grpc.aio.Channel:
-        await rpc.KVStub(channel).Range(rpc.RangeRequest(key=b"/"), timeout=TIMEOUT, metadata=self._token)
-        return channel
+    async def _reachable(self, to: Connection) -> Connection:
+        key = PREFIX.encode()
+        await rpc.KVStub(to.channel).Range(rpc.RangeRequest(key=key), timeout=TIMEOUT, metadata=to.metadata)
+        return to
 
     async def lease(self, ttl: float) -> EtcdLease:
         seconds = max(1, round(ttl))
-        answer = await self._call(
-            lambda channel: rpc.LeaseStub(channel).LeaseGrant(
-                rpc.LeaseGrantRequest(TTL=seconds), timeout=TIMEOUT, metadata=self._token
-            )
-        )
+
+        def ask(to: Connection) -> Any:
+            request = rpc.LeaseGrantRequest(TTL=seconds)
+            return rpc.LeaseStub(to.channel).LeaseGrant(request, timeout=TIMEOUT, metadata=to.metadata)
+
+        answer = await self._connections.ask(ask)
         return EtcdLease(self, answer.ID, float(seconds))
 
     async def refresh(self, lease: int) -> float:
         """Seconds a lease has left after keeping it once; 0 when it is gone."""
 
-        async def ask(channel: grpc.aio.Channel) -> float:
+        async def ask(to: Connection) -> float:
             async def once() -> AsyncIterator[Any]:
                 yield rpc.LeaseKeepAliveRequest(ID=lease)
 
-            stream = rpc.LeaseStub(channel).LeaseKeepAlive(once(), timeout=TIMEOUT, metadata=self._token)
+            stream = rpc.LeaseStub(to.channel).LeaseKeepAlive(once(), timeout=TIMEOUT, metadata=to.metadata)
             async for answer in stream:
                 return float(answer.TTL)
             return 0.0
 
-        return await self._call(ask)
+        return await self._connections.ask(ask)
 
     async def revoke(self, lease: int) -> None:
         request = rpc.LeaseRevokeRequest(ID=lease)
-        await self._call(
-            lambda channel: rpc.LeaseStub(channel).LeaseRevoke(request, timeout=TIMEOUT, metadata=self._token)
-        )
+
+        def ask(to: Connection) -> Any:
+            return rpc.LeaseStub(to.channel).LeaseRevoke(request, timeout=TIMEOUT, metadata=to.metadata)
+
+        await self._connections.ask(ask)
 
 
 class EtcdLease:
@@ -226,7 +179,7 @@ class EtcdLease:
             await asyncio.sleep(self.ttl / 4)
             try:
                 left = await self._store.refresh(self.id)
-            except StoreAway:
+            except Retry:
                 left = end - clock()
             if left <= 0:
                 raise Retry("the lease at etcd ran out", where=self._store.where, after=0.0)
@@ -278,14 +231,3 @@ def _batches(events: Any) -> list[Batch]:
         key = event.kv.key.decode("utf-8", "replace")
         by_revision.setdefault(event.kv.mod_revision, []).append(Event(key, value))
     return [Batch(revision, tuple(found)) for revision, found in by_revision.items()]
-
-
-def _translate(error: grpc.aio.AioRpcError, where: str) -> Exception:
-    detail = error.details() or ""
-    if "too many operations" in detail or error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return TooLarge(detail, where=where, advice="raise etcd's --max-txn-ops and --max-request-bytes")
-    if error.code() in _REFUSED or "permission denied" in detail or "authentication" in detail:
-        return NotAllowed(f"etcd refuses: {detail}", where=where, advice="check --etcd-user and its role")
-    if error.code() == grpc.StatusCode.OUT_OF_RANGE:
-        return Compacted("that revision is gone", where=where, after=0.0)
-    return StoreAway(f"etcd fails: {detail}", where=where, advice="look at etcd's log")

@@ -158,12 +158,12 @@ class Chaos:
     async def kill_etcd(self) -> str:
         pause = self.random.uniform(0.1, 3.0)
         agent = self.random.random() < 0.3
-        await self.lab.stop_etcd(signal.SIGKILL)
+        await self.lab.stop_store(how=signal.SIGKILL)
         await asyncio.sleep(pause)
         host = self.lab.hosts["hv1"]
         if agent:
             await host.stop(AGENT, signal.SIGKILL)
-        await self.lab.start_etcd()
+        await self.lab.start_store()
         if agent:
             host.start_agent()
         return f"for {pause:.1f} s" + (", and the agent of hv1" if agent else "")
@@ -173,7 +173,7 @@ class Chaos:
         host = self._host([name for name in HOSTS if name != WATCHED])
         await host.stop(AGENT, signal.SIGKILL)
         await self.change()
-        await self.lab.compact_etcd()
+        await self.lab.compact_store()
         host.start_agent()
         return f"without {host.name}"
 

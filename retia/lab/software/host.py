@@ -205,6 +205,13 @@ class SoftwareHost:
         self._registered.set()
         await attend(settings, state, store, SoftwareSwitch(self.bridge), lambda tasks, loop: None)
 
+    def pause(self) -> None:
+        """It cannot be made to stand still here: it is cut off from the store."""
+        self._tether.cut()
+
+    def resume(self) -> None:
+        self._tether.mend()
+
     def runs(self, name: str) -> bool:
         if name == AGENT:
             return self._agent is not None and not self._agent.done()

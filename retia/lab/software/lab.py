@@ -15,6 +15,7 @@ import tempfile
 from retia.lab.contract import AGENT
 from retia.lab.file import LabFile
 from retia.lab.lab import READY, Lab, addresses
+from retia.lab.software.failure import NotForSoftware
 from retia.lab.software.guest import SoftwareGuest, carry
 from retia.lab.software.host import SoftwareHost, Underlay
 from retia.store import schema
@@ -79,6 +80,21 @@ class SoftwareLab(Lab):
         moved.host = self.hosts[to]
         if was_plugged:
             await moved.plug()
+
+    async def stop_store(self, member: int = 0, how: signal.Signals = signal.SIGTERM) -> None:
+        self.tether.cut()
+
+    async def start_store(self, member: int = 0) -> None:
+        self.tether.mend()
+
+    async def compact_store(self) -> None:
+        self.memory.compact()
+
+    async def save_store(self) -> None:
+        raise NotForSoftware("etcd keeps no copies here")
+
+    async def put_back_store(self) -> None:
+        raise NotForSoftware("etcd keeps no copies here")
 
     async def carry(self, source: str, target: str, size: int, limit: float) -> float:
         return await carry(self.guests[source], self.guests[target], self.address_of(target), size, limit)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import pytest
 
-from retia.errors import InvalidInput, StoreAway, Unsupported
+from retia.errors import InvalidInput, Retry, StoreAway, Unsupported
 from retia.store import schema
 from retia.store.contract import SCHEMA_KEY, TooLarge, Transaction
 from retia.store.etcd import Access, EtcdStore
@@ -68,4 +69,38 @@ async def test_a_newer_schema_is_refused_by_number(own_etcd: EtcdServer) -> None
         await store.commit(Transaction(puts={SCHEMA_KEY: text}))
         with pytest.raises(Unsupported, match="schema"):
             await schema.check(store)
+    await store.close()
+
+
+async def test_what_one_finds_away_does_not_end_what_others_do(own_etcd: EtcdServer) -> None:
+    """One connection serves a process: when a call leaves it, the others see an outage, never a cancellation."""
+    store = EtcdStore(Access((own_etcd.endpoint, f"127.0.0.1:{free_port()}")))
+    await store.commit(Transaction(puts={"/a": b"1"}))
+
+    async def again() -> None:
+        end = time.monotonic() + 12
+        while time.monotonic() < end:
+            with contextlib.suppress(Retry):
+                await store.get("/a")
+            await asyncio.sleep(0.01)
+
+    async def follow() -> None:
+        with contextlib.suppress(Retry):
+            async for _ in store.watch("/a", 1):
+                pass
+        await again()
+
+    tasks = [asyncio.create_task(work()) for work in (again, again, again, follow, follow)]
+    for _ in range(2):
+        await asyncio.sleep(1)
+        own_etcd.halt()
+        await asyncio.sleep(2)
+        own_etcd.start()
+    await asyncio.sleep(4.5)
+    assert not any(task.cancelled() for task in tasks)
+    assert not any(task.exception() for task in tasks if task.done())
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert (await store.get("/a")).value == b"1"
     await store.close()
