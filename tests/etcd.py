@@ -27,26 +27,44 @@ def free_port() -> int:
 
 
 class EtcdServer:
-    def __init__(self) -> None:
+    """With `tls` (certificate, key, CA of clients) it wants a certificate of everyone. `options` are flags of etcd."""
+
+    def __init__(self, tls: tuple[str, str, str] | None = None, options: tuple[str, ...] = ()) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="retia-etcd-")
         self.dir = Path(self._temporary.name)
         self.place = Place(self.dir / "data", free_port())
         self.endpoint = self.place.endpoint
         self._child: subprocess.Popen | None = None
+        self._tls, self._options = tls, options
 
     def start(self) -> EtcdServer:
         log = (self.dir / "etcd.log").open("ab")
-        self._child = subprocess.Popen(command(self.place), stdout=log, stderr=log, start_new_session=True)
+        self._child = subprocess.Popen(
+            [*command(self.place), *self._more()], stdout=log, stderr=log, start_new_session=True
+        )
         end = time.monotonic() + 15
         while time.monotonic() < end:
-            with (
-                contextlib.suppress(OSError),
-                urllib.request.urlopen(f"http://{self.endpoint}/health", timeout=1) as answer,
-            ):
-                if b"true" in answer.read():
-                    return self
+            if self._serves():
+                return self
             time.sleep(0.02)
         raise TimeoutError((self.dir / "etcd.log").read_text()[-2000:])
+
+    def _more(self) -> list[str]:
+        if self._tls is None:
+            return list(self._options)
+        certificate, key, ca = self._tls
+        url = f"https://{self.endpoint}"
+        files = [f"--cert-file={certificate}", f"--key-file={key}", "--client-cert-auth", f"--trusted-ca-file={ca}"]
+        return [*files, f"--listen-client-urls={url}", f"--advertise-client-urls={url}", *self._options]
+
+    def _serves(self) -> bool:
+        with contextlib.suppress(OSError):
+            if self._tls is not None:
+                socket.create_connection((self.place.address, self.place.port), timeout=1).close()
+                return True
+            with urllib.request.urlopen(f"http://{self.endpoint}/health", timeout=1) as answer:
+                return b"true" in answer.read()
+        return False
 
     def halt(self) -> None:
         """Stop, keep the data."""

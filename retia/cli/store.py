@@ -1,20 +1,32 @@
-"""`retia store run`: a single-node etcd on loopback, for labs, the demo and one machine."""
+"""`retia store`: a single-node etcd on loopback for one machine (`run`), and the users of an etcd (`auth`)."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from retia.cli.session import run
-from retia.errors import Fatal
+from retia.config import Settings
+from retia.daemons.agent import access
+from retia.errors import Fatal, InvalidInput
 from retia.store import serve
+from retia.store.etcd import EtcdStore
+from retia.store.roles import Roles
 
 app = typer.Typer(help="The store: etcd.", no_args_is_help=True)
+
+
+auth = typer.Typer(help="Users of etcd and what each may write: docs/security.md.", no_args_is_help=True)
+app.add_typer(auth, name="auth")
+
+Certificate = Annotated[bool, typer.Option(help="No password: a certificate whose name is the user's signs in.")]
 
 
 @app.callback()
@@ -47,3 +59,50 @@ async def _run(place: serve.Place) -> None:
     if ended.done() and not stop.is_set():
         raise Fatal("etcd ended", where=str(place.data), advice=f"see {place.data}.log")
     await serve.stop(child)
+
+
+@auth.command("enable")
+def enable(context: typer.Context) -> None:
+    """Make the user root with the password of the settings (etcd_user, etcd_password); from now on all sign in."""
+    settings: Settings = context.obj
+    if settings.etcd_user != "root" or not settings.etcd_password:
+        advice = "set RETIA_ETCD_USER=root and RETIA_ETCD_PASSWORD; keep the password: root alone gives rights"
+        raise InvalidInput("etcd wants a user root, with a password", where="etcd_user", advice=advice)
+    run(_change(msgspec.structs.replace(settings, etcd_user="", etcd_password=""), "enable", settings.etcd_password))
+    print("etcd asks everyone for a user now; `retia store auth agent HOST` and `operator NAME` make them")
+
+
+@auth.command("agent")
+def agent(context: typer.Context, host: str, certificate: Certificate = False) -> None:
+    """Give a host's agent its user, which reads all and writes what is the agent's own. Again: a new password."""
+    password = "" if certificate else secrets.token_urlsafe(24)
+    _tell(run(_change(context.obj, "agent", host, password)), password)
+
+
+@auth.command("operator")
+def operator(context: typer.Context, name: str, certificate: Certificate = False) -> None:
+    """Give a user the right to declare networks. Again: a new password."""
+    password = "" if certificate else secrets.token_urlsafe(24)
+    run(_change(context.obj, "operator", name, password))
+    _tell(name, password)
+
+
+@auth.command("remove")
+def remove(context: typer.Context, host: str) -> None:
+    """Take the user of a host's agent away."""
+    run(_change(context.obj, "remove", host))
+    print(f"the agent of {host} has no right any more")
+
+
+def _tell(user: str, password: str) -> None:
+    print(f"etcd_user: {user}")
+    if password:
+        print(f"etcd_password: {password}")
+
+
+async def _change(settings: Settings, what: str, *given: str) -> Any:
+    store = EtcdStore(access(settings))
+    try:
+        return await getattr(Roles(store), what)(*given)
+    finally:
+        await store.close()

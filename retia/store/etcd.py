@@ -46,6 +46,10 @@ class EtcdStore:
     async def close(self) -> None:
         await self._connections.close()
 
+    async def ask(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
+        """What the contract has no word for: users and roles (`roles`). Raises as everything here does."""
+        return await self._connections.ask(ask)
+
     # -- the contract ----------------------------------------------------------------------------------------------
 
     async def get(self, key: str) -> Record | None:

@@ -47,14 +47,23 @@ async def _renew(store: Store, record: Record, wanted: HostState) -> HostState:
 
 
 async def _create(store: Store, host: str, tunnel: Ip, version: str) -> HostState:
-    key = await _free_key(store)
+    drawn = await host_key(store, host)
+    key = drawn or await free_key(store)
     state = HostState(host=host, key=key, tunnel=tunnel, version=version)
-    puts = {key_of(state): encode(state), f"{KEYS}{key}": host.encode()}
+    puts = {key_of(state): encode(state)} | ({} if drawn else {f"{KEYS}{key}": host.encode()})
     await store.commit(Transaction(dict.fromkeys(puts, 0), puts))
     return state
 
 
-async def _free_key(store: Store) -> int:
+async def host_key(store: Store, host: str) -> int:
+    """The key drawn for a host, by itself or by whoever gave it its user; 0 where there is none yet."""
+    taken = (await store.snapshot(KEYS)).records
+    mine = [key.removeprefix(KEYS) for key, record in taken.items() if record.value == host.encode()]
+    return next((int(key) for key in mine if key.isdigit()), 0)
+
+
+async def free_key(store: Store) -> int:
+    """One that no host has. Raises Conflict when none is left."""
     taken = (await store.snapshot(KEYS)).records
     free = [key for key in range(1, HIGHEST_KEY + 1) if f"{KEYS}{key}" not in taken]
     if not free:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import subprocess
 import time
 
 import pytest
 
-from retia.errors import InvalidInput, Retry, StoreAway, Unsupported
+from retia.errors import InvalidInput, Retry, StoreAway, StoreFull, Unsupported
 from retia.store import schema
 from retia.store.contract import SCHEMA_KEY, TooLarge, Transaction
 from retia.store.etcd import Access, EtcdStore
@@ -104,3 +106,39 @@ async def test_what_one_finds_away_does_not_end_what_others_do(own_etcd: EtcdSer
     await asyncio.gather(*tasks, return_exceptions=True)
     assert (await store.get("/a")).value == b"1"
     await store.close()
+
+
+async def test_a_full_database_takes_no_write_says_so_and_recovers() -> None:
+    """etcd's alarm NOSPACE: nothing is half-written, what is there is read, and after room was made all goes on."""
+    server = EtcdServer(options=(f"--quota-backend-bytes={1 << 20}",))
+    try:
+        store = EtcdStore(Access((server.start().endpoint,)))
+        full = await _fill(store)
+        assert "disarm" in full.advice
+        before = await store.snapshot("/")
+        with pytest.raises(StoreFull):
+            await store.commit(Transaction(puts={"/half/a": b"1", "/half/b": b"2"}))
+        with pytest.raises(StoreFull):
+            await store.lease(5)
+        assert (await store.snapshot("/")).records == before.records
+        await store.commit(Transaction(deletes=set(before.records)))
+        etcdctl = ["etcdctl", f"--endpoints={server.endpoint}"]
+        revision = str((await store.snapshot("/")).revision)
+        for words in (["compact", revision], ["defrag"], ["alarm", "disarm"]):
+            environment = {**os.environ, "ETCDCTL_API": "3"}
+            await asyncio.to_thread(
+                subprocess.run, [*etcdctl, *words], check=True, capture_output=True, env=environment
+            )
+        await store.commit(Transaction(puts={"/half/a": b"1"}))
+        await store.close()
+    finally:
+        server.stop()
+
+
+async def _fill(store: EtcdStore) -> StoreFull:
+    for number in range(200):
+        try:
+            await store.commit(Transaction(puts={f"/fill/{number}": bytes(100_000)}))
+        except StoreFull as error:
+            return error
+    raise AssertionError("never full")
