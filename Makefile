@@ -1,5 +1,5 @@
 # What one does here. `make demo` and `make test` install what they need (as root, Debian 12) and say so.
-.PHONY: setup demo test lint types golden lab docs bench chaos mutants clean
+.PHONY: setup demo test lint types golden lab docs bench parts chaos mutants clean
 BIN = .venv/bin
 
 setup:            ## packages from Debian and .venv
@@ -29,11 +29,13 @@ lab: setup        ## every lab, one after the other
 docs: setup       ## regenerate the generated pages of docs/
 	@$(BIN)/python -m docs.generate
 
-bench: setup      ## speed and memory of the engine, the rules, the switch and the whole agent
+bench: setup      ## Retia beside OVN in one run: a table, JSON, and exit 1 for a missed target (QUICK=1: shorter)
+	@$(BIN)/python -m bench
+
+parts: setup      ## speed and memory of the engine, the rules and the switch, each alone
 	@$(BIN)/python -m bench.engine
 	@$(BIN)/python -m bench.compile
 	@$(BIN)/python -m bench.switch
-	@$(BIN)/python -m bench.agent
 
 chaos: setup      ## random changes and kills on a real lab: make chaos SECONDS=600 SEED=7
 	@RETIA_LOG_LEVEL=debug $(BIN)/python -m tests.chaos $(or $(SECONDS),600) $(SEED)

@@ -13,7 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 
-from bench.network import PER_SWITCH, TUNNEL, Size, host_of, interfaces, port, records
+from bench.network import PER_SWITCH, TUNNEL, Size, extra_port, host_of, interfaces, port, records
 from retia.compile.compiler import Compiler
 from retia.model.kinds import Port, Route
 from retia.model.local import Interface, InterfaceChange
@@ -56,6 +56,15 @@ def _per_remote_port(compiler: Compiler, size: Size) -> int:
     flows = len(compiler.change([(old, None) for old in things]).drops)
     compiler.change([(None, new) for new in things])
     return flows
+
+
+def idle_host(size: Size) -> int:
+    """The flows that one more port costs a host which reaches none of the network."""
+    compiler = Compiler("idle")
+    compiler.change([(None, thing) for thing in records(size)], [], TUNNEL)
+    before, item = len(compiler.flows), extra_port(size, 0)
+    compiler.change([(None, item), (None, Binding(port=item.id, host="h0"))])
+    return len(compiler.flows) - before
 
 
 def memory(size: Size) -> float:

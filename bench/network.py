@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from retia.model.kinds import Object, Port, Router, RouterPort, Switch
+from retia.model.kinds import Object, Port, Route, Router, RouterPort, Subnet, Switch
 from retia.model.local import Interface, InterfaceChange
 from retia.model.state import Binding, HostState, State
 from retia.switch.bridge import TUNNEL_OFPORT
 from retia.values import Cidr, Ip4, Mac
 
-PER_SWITCH, LOCAL, PER_HOST = 100, 10, 50
+PER_SWITCH, LOCAL, PER_HOST = 100, 10, 100
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Size:
     ports: int
     per_switch: int = PER_SWITCH
     local: int = LOCAL
+    per_host: int = PER_HOST
 
     @property
     def switches(self) -> int:
@@ -28,7 +29,7 @@ class Size:
 
     @property
     def hosts(self) -> int:
-        return max(2, self.ports // PER_HOST)
+        return max(2, self.ports // self.per_host)
 
 
 def address(switch: int, number: int) -> Ip4:
@@ -46,27 +47,56 @@ def host_of(size: Size, n: int) -> str:
     return "me" if n % step == 0 and n // step < size.local else f"h{n % size.hosts}"
 
 
-def records(size: Size) -> Iterator[Object | State]:
-    yield HostState(host="me", key=1, tunnel=Ip4(0xC0000201))
-    for n in range(size.hosts):
-        yield HostState(host=f"h{n}", key=n + 2, tunnel=Ip4(0xC6330000 + n))
+def extra_port(size: Size, n: int) -> Port:
+    """Port `n` of those added later, one switch after the other."""
+    switch = n % size.switches
+    own = address(switch, size.per_switch + 50 + n)
+    mac, key = Mac(0x02 << 40 | 1 << 30 | n), size.per_switch + 50 + n
+    return Port(id=f"x{n}", name=f"x{n}", switch=f"s{switch}", mac=mac, addresses=(own,), key=key)
+
+
+def extra_route(n: int) -> Route:
+    """A static route `n` of the router, by way of the first port."""
+    prefix = Cidr(Ip4(0xAC100000 | n << 8), 24)
+    return Route(id=f"t{n}", name=f"t{n}", router="r", prefix=prefix, next_hop=address(0, 0))
+
+
+def extra_switch(size: Size, n: int) -> tuple[Switch, RouterPort]:
+    """A switch `n` of those added later, with its port of the router."""
+    return _switch(size.switches + n)
+
+
+def tunnel(host: str) -> Ip4:
+    return Ip4(0xC0000201) if host == "me" else Ip4(0xC6330000 + int(host[1:]))
+
+
+def objects(size: Size) -> Iterator[Object]:
     yield Router(id="r", name="r", key=1)
     for n in range(size.switches):
-        yield Switch(id=f"s{n}", name=f"s{n}", key=n + 2)
-        gateway = Cidr(Ip4(10 << 24 | n << 14 | 1), 18)
-        mac = Mac(0x0A << 40 | n)
-        yield RouterPort(
-            id=f"r-s{n}",
-            name=f"s{n}",
-            router="r",
-            switch=f"s{n}",
-            mac=mac,
-            addresses=(gateway,),
-            key=n + 1,
-            switch_key=1,
-        )
+        yield from _switch(n)
     for n in range(size.ports):
         yield port(size, n)
+
+
+def subnets(size: Size) -> Iterator[Subnet]:
+    """The switches' subnets. OVN has none: Retia wants them of those who add a port by command."""
+    for n in range(size.switches):
+        yield Subnet(id=f"n{n}", name="main", switch=f"s{n}", cidr=Cidr(address(n, -10), 18), gateway=address(n, -9))
+
+
+def _switch(n: int) -> tuple[Switch, RouterPort]:
+    gateway, mac = Cidr(Ip4(10 << 24 | n << 14 | 1), 18), Mac(0x0A << 40 | n)
+    keys = {"key": n + 1, "switch_key": 1}
+    joined = RouterPort(id=f"r-s{n}", name=f"s{n}", router="r", switch=f"s{n}", mac=mac, addresses=(gateway,), **keys)
+    return Switch(id=f"s{n}", name=f"s{n}", key=n + 2), joined
+
+
+def records(size: Size) -> Iterator[Object | State]:
+    yield HostState(host="me", key=1, tunnel=tunnel("me"))
+    for n in range(size.hosts):
+        yield HostState(host=f"h{n}", key=n + 2, tunnel=tunnel(f"h{n}"))
+    yield from objects(size)
+    for n in range(size.ports):
         yield Binding(port=f"p{n}", host=host_of(size, n))
 
 

@@ -1,0 +1,91 @@
+"""The targets of Retia's figures, and which of them a run missed. Pure; the list is the design's, section 11.
+
+Ratios are against OVN in the same run, at 10,000 routed ports; the others are Retia's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bench.figures import Figure, number
+
+Rows = Mapping[str, Mapping[str, Figure]]
+AT, FLAT = "10,000 routed ports", "10,000 ports on one switch"
+US, THEM = "Retia", "OVN"
+
+SHARES = {
+    "nothing to all flows": 10,
+    "add a remote port, flow": 100,
+    "add a remote port, confirmed": 100,
+    "delete a remote port, flow": 100,
+    "move a remote port, flow": 3,
+    "bind a local port, flow": 3,
+    "static route, confirmed": 150,
+    "new switch and router port, confirmed": 50,
+}
+"""Row: at most this part of OVN's median."""
+
+MOST = {
+    "nothing to all flows, CPU": 2.0,
+    "agent restart: time with flows missing": 0.0,
+    "agent restart: flows removed": 0.0,
+    "flows per remote port": 3.0,
+    "flows per remote port, where nothing reaches it": 0.0,
+    "memory of the agent": 150.0,
+}
+"""Row: at most this much, whatever OVN needs."""
+
+SAME_COST, FLAT_COST = 2.0, 1.2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    what: str
+    wanted: str
+    got: str
+    held: bool
+
+
+def judge(shapes: Mapping[str, Rows], changes: Mapping[int, Mapping[str, Figure]]) -> list[Verdict]:
+    """`shapes`: rows by network; `changes`: cost of one change by size, without Open vSwitch."""
+    rows = shapes.get(AT, {})
+    verdicts = [_share(row, part, rows.get(row, {})) for row, part in SHARES.items()]
+    verdicts += [_most(row, most, rows.get(row, {})) for row, most in MOST.items()]
+    verdicts += [_flat(shapes), *_same_cost(changes)]
+    return verdicts
+
+
+def _share(row: str, part: int, found: Mapping[str, Figure]) -> Verdict:
+    wanted = f"at most 1/{part} of OVN's"
+    if US not in found or THEM not in found:
+        return Verdict(row, wanted, "no result", False)
+    ours, theirs = found[US].median, found[THEM].median
+    return Verdict(row, wanted, f"1/{number(theirs / ours)}" if ours else "0", ours * part <= theirs)
+
+
+def _most(row: str, most: float, found: Mapping[str, Figure]) -> Verdict:
+    wanted = f"at most {number(most)}"
+    if US not in found:
+        return Verdict(row, wanted, "no result", False)
+    return Verdict(row, wanted, number(found[US].median), found[US].median <= most)
+
+
+def _flat(shapes: Mapping[str, Rows]) -> Verdict:
+    row = "nothing to all flows"
+    what, wanted = f"{FLAT}: {row}", f"at most {FLAT_COST} x its own routed case"
+    flat, routed = (shapes.get(shape, {}).get(row, {}).get(US) for shape in (FLAT, AT))
+    if flat is None or routed is None:
+        return Verdict(what, wanted, "no result", False)
+    share = flat.median / routed.median
+    return Verdict(what, wanted, f"{number(share)} x", share <= FLAT_COST)
+
+
+def _same_cost(changes: Mapping[int, Mapping[str, Figure]]) -> Iterator[Verdict]:
+    """A change costs the same whatever the size of the network."""
+    sizes = sorted(changes)
+    for name in ("add", "move", "delete"):
+        costs = [changes[size][name].median for size in sizes]
+        what = f"{name} a port, {sizes[0]:,} to {sizes[-1]:,} ports, null switch" if sizes else f"{name} a port"
+        got = f"{number(max(costs) / min(costs))} x" if costs else "no result"
+        yield Verdict(what, f"within {SAME_COST:g} x", got, bool(costs) and max(costs) <= SAME_COST * min(costs))

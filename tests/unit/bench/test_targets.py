@@ -1,0 +1,88 @@
+"""Targets: each can be missed, each says by how much, and no result is a miss."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bench.figures import Figure, figure
+from bench.report import Result, load, page, show
+from bench.targets import AT, FLAT, MOST, SHARES, Rows, Verdict, judge
+
+COST = {size: {name: figure([2.0], "ms") for name in ("cold", "add", "move", "delete")} for size in (100, 50_000)}
+
+
+def rows() -> dict[str, dict[str, Figure]]:
+    """Everything just held."""
+    made = {row: {"Retia": figure([2.0], "ms"), "OVN": figure([2.0 * part], "ms")} for row, part in SHARES.items()}
+    return made | {row: {"Retia": figure([most], "")} for row, most in MOST.items()}
+
+
+def shapes(**changed: dict[str, Figure]) -> dict[str, Rows]:
+    flat = {"nothing to all flows": {"Retia": figure([2.4], "s")}}
+    return {AT: rows() | {name.replace("_", " "): found for name, found in changed.items()}, FLAT: flat}
+
+
+def missed(verdicts: list[Verdict]) -> list[str]:
+    return [one.what for one in verdicts if not one.held]
+
+
+def test_all_targets_may_just_be_held() -> None:
+    verdicts = judge(shapes(), COST)
+    assert missed(verdicts) == []
+    assert len(verdicts) == len(SHARES) + len(MOST) + 4
+
+
+@pytest.mark.parametrize("row", [*SHARES, *MOST])
+def test_a_little_more_misses(row: str) -> None:
+    worse = shapes()
+    old = rows()[row]
+    worse[AT] = {**worse[AT], row: {**old, "Retia": figure([old["Retia"].median * 1.01 + 0.01], "")}}
+    assert row in missed(judge(worse, COST))
+
+
+@pytest.mark.parametrize("row", [*SHARES, *MOST])
+def test_no_result_of_ours_misses(row: str) -> None:
+    worse = shapes()
+    worse[AT] = {name: found for name, found in worse[AT].items() if name != row}
+    assert row in missed(judge(worse, COST))
+
+
+def test_nothing_measured_misses_everything() -> None:
+    assert len(missed(judge({}, {}))) == len(SHARES) + len(MOST) + 4
+
+
+def test_a_flat_switch_may_cost_little_more_than_a_routed_one() -> None:
+    worse = shapes()
+    worse[FLAT] = {"nothing to all flows": {"Retia": figure([2.5], "s")}}
+    assert missed(judge(worse, COST)) == ["10,000 ports on one switch: nothing to all flows"]
+
+
+def test_a_change_may_cost_twice_at_the_largest_size_and_no_more() -> None:
+    dear = {**COST, 50_000: {**COST[50_000], "move": figure([4.1], "ms")}}
+    assert missed(judge(shapes(), dear)) == ["move a port, 100 to 50,000 ports, null switch"]
+
+
+def result() -> Result:
+    found = shapes(move_a_remote_port={"Retia": figure([9.0], "ms")}) | {"100 routed ports": rows()}
+    worse = {**found, FLAT: {"nothing to all flows": {"Retia": figure([9.0], "s")}}}
+    return Result(
+        {"ovn": "1", "python": "3", "cores": 2, "load": 1.0, "quick": True}, worse, COST, [], judge(worse, COST)
+    )
+
+
+def test_the_table_says_what_was_missed() -> None:
+    out = io.StringIO()
+    show(result(), Console(file=out, width=140))
+    assert "1 targets missed" in out.getvalue() and "missed: 10,000 ports on one switch" in out.getvalue()
+
+
+def test_a_kept_result_gives_the_same_page(tmp_path) -> None:
+    import json
+
+    file = tmp_path / "kept.json"
+    file.write_text(json.dumps(result().data()))
+    assert page(load(file)) == page(result())
+    assert "**missed**" in page(result())
