@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from retia.cli.session import run
+from retia.cli.session import run, store_of
 from retia.config import Settings
 from retia.daemons.agent import access
 from retia.errors import Fatal, InvalidInput
-from retia.store import serve
+from retia.store import backup, serve
 from retia.store.etcd import EtcdStore
 from retia.store.roles import Roles
 
@@ -59,6 +59,46 @@ async def _run(place: serve.Place) -> None:
     if ended.done() and not stop.is_set():
         raise Fatal("etcd ended", where=str(place.data), advice=f"see {place.data}.log")
     await serve.stop(child)
+
+
+@app.command("backup")
+def write_backup(context: typer.Context, file: Path) -> None:
+    """Write what is declared and allocated, as it is at one revision, to a file (for its owner's eyes)."""
+    data = run(_capture(context.obj))
+    new = file.with_name(f"{file.name}.new")
+    try:
+        new.touch(mode=0o600)
+        new.write_bytes(data)
+        new.replace(file)
+    except OSError as error:
+        raise InvalidInput(f"cannot be written: {error.strerror}", where=str(file), advice="choose another") from None
+    print(f"{file}: {backup.read(data, str(file)).objects} objects")
+
+
+async def _capture(settings: Settings) -> bytes:
+    async with store_of(settings) as store:
+        return await backup.capture(store)
+
+
+@app.command("restore")
+def restore(
+    context: typer.Context,
+    file: Path,
+    replace: Annotated[bool, typer.Option(help="Also where something is declared: what is not in it goes.")] = False,
+) -> None:
+    """Make the store what a backup says. What is equal is not touched."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"cannot be read: {error.strerror}", where=str(file), advice="check its name") from None
+    copy = backup.read(data, str(file))
+    written, gone = run(_restore(context.obj, copy, replace))
+    print(f"{copy.objects} objects are as in {file}: {written} records written, {gone} deleted")
+
+
+async def _restore(settings: Settings, copy: backup.Copy, replace: bool) -> tuple[int, int]:
+    async with store_of(settings) as store:
+        return await backup.restore(store, copy, replace)
 
 
 @auth.command("enable")

@@ -15,6 +15,8 @@ from retia.values import Cidr, Ip, Mac
 
 OBJECTS = DATA + "object/"
 STATES = DATA + "state/"
+RESTORING = DATA + "restoring"
+"""While this key is there what is declared is not whole: who takes a new snapshot waits for its end."""
 APPLIED = PREFIX + "applied/"
 """Outside of what agents watch: to say how far one is must not be news to the others."""
 

@@ -13,10 +13,11 @@ import time
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from retia.errors import Problem, Retry
+from retia.errors import Problem, Retry, StoreAway
 from retia.log import logger
-from retia.store.contract import DATA, Event, Store
-from retia.store.records import Identity, Thing, decode, identity
+from retia.model.kinds import Object
+from retia.store.contract import DATA, Event, Snapshot, Store
+from retia.store.records import OBJECTS, RESTORING, Identity, Thing, decode, identity
 
 AGAIN = 0.2
 SLICE = 500
@@ -74,6 +75,7 @@ class Sync:
 
     async def _snapshot(self) -> Delta:
         snapshot = await self._store.snapshot(self._prefix)
+        self._check_whole(snapshot)
         known = {who for key in snapshot.records if (who := identity(key)) is not None}
         events = [Event(key, record.value) for key, record in snapshot.records.items()]
         gone = [who for who in self.view if who not in known]
@@ -84,6 +86,18 @@ class Sync:
             await asyncio.sleep(0)
         self.revision = snapshot.revision
         return Delta(snapshot.revision, tuple(changes), whole=True)
+
+    def _check_whole(self, snapshot: Snapshot) -> None:
+        """A store that is being restored, or that lost everything, must not cost a flow. Raises Retry.
+
+        Who deletes the last object does so at a later revision; an etcd that starts anew begins at the first.
+        """
+        if RESTORING in snapshot.records:
+            raise StoreAway("the store is being restored", where=RESTORING, advice="wait for its end")
+        known = any(isinstance(thing, Object) for thing in self.view.values())
+        if known and snapshot.revision < self.revision and not any(key.startswith(OBJECTS) for key in snapshot.records):
+            advice = "restore it (`retia store restore FILE`), or restart this agent if it shall be empty"
+            raise StoreAway("etcd has lost everything: what the switch has is kept", where=self._prefix, advice=advice)
 
     async def _watch(self) -> AsyncIterator[Delta]:
         """Watch in a task of its own, so that what comes while the reader works is squashed."""
