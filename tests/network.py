@@ -120,15 +120,18 @@ class Network:
         hosts = host_flows(self.compilers, {name: self.things["host-state", name] for name in self.compilers})
         return walk_hosts(hosts, self.place(path)[0], frame, self.place(path)[1])
 
-    def frame(self, source: str, target: str, *, via: str = "", ttl: int = 64, ping: bool = False) -> bytes:
-        """A packet from a port to a port's or any address; `via`: the router port that its MAC is (else the port's)."""
+    def frame(
+        self, source: str, target: str, *, via: str = "", ttl: int = 64, ping: bool = False, size: int = 0
+    ) -> bytes:
+        """A packet from a port to a port's or any address; `via`: the router port that its MAC is (else the port's).
+        `size`: of the IP packet."""
         here = self.port(source)
         there = self.port(target) if "/" in target else None
         address = str(there.addresses[0]) if there else target
         mac = self.router_port(via).mac if via else there.mac if there else Mac.parse("02:ff:ff:ff:ff:ff")
         layer = ICMP(id=7, seq=1) if ping else UDP(sport=1000, dport=2000)
         packet = Ether(src=str(here.mac), dst=str(mac)) / IP(src=str(here.addresses[0]), dst=address, ttl=ttl)
-        return bytes(packet / layer / b"payload!")
+        return bytes(packet / layer / b"payload!".ljust(size - 28))
 
     def ask(self, source: str, address: str) -> bytes:
         here = self.port(source)

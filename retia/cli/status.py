@@ -58,6 +58,8 @@ def _show_local(answer: dict[str, Any], output: Form) -> None:
     for key in ("host", "revision", "store", "switch", "flows"):
         print(f"{key:9} {answer[key]}")
     print(f"log       {', '.join(f'{name} {level}' for name, level in answer['log'].items())}")
+    said = ", ".join(f"{kind} {number}" for kind, number in answer["answered"].items() if number)
+    print(f"answered  {said or 'nothing'}")
     print(f"ports     {', '.join(answer['ports']) or 'none'}")
     print(f"peers     {', '.join(f'{host} ({address})' for host, address in answer['peers'].items()) or 'none'}")
     for problem in answer["problems"]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from retia.compile.reasons import Reason
+from retia.compile.reasons import SPOKEN_OF, Reason
+from retia.flows.complaint import ICMP_ERRORS
 from retia.flows.fields import Subfield
 from retia.model.kinds import Host, Object, Port, Route, Router, RouterPort, Switch
 from retia.model.local import Interface
@@ -48,6 +49,29 @@ class NeverRouted(Relation):
     length: int = KEY
 
 
+class Complaint(Relation):
+    "A reason for which a dropped packet is answered, and the kind of punt that tells the agent."
+
+    host: str = KEY
+    reason: int = KEY
+    kind: int = COL
+
+
+class SilentAbout(Relation):
+    "A type of ICMP error, which no router answers."
+
+    host: str = KEY
+    icmp_type: int = KEY
+
+
+class SilentSource(Relation):
+    "A prefix that no router answers to."
+
+    host: str = KEY
+    prefix: Ip = KEY
+    length: int = KEY
+
+
 class HostTunnel(Relation):
     "Where a host's tunnels end."
 
@@ -79,6 +103,13 @@ class SwitchFact(Relation):
     project: str = COL
     key: int = COL
     up: bool = COL
+
+
+class SwitchMtu(Relation):
+    "The largest IP packet of a switch."
+
+    switch: str = KEY
+    mtu: int = COL
 
 
 class PortFact(Relation):
@@ -162,10 +193,21 @@ NEVER_ROUTED = [
 """Multicast (RFC 5771), loopback, link-local (RFC 3927), limited broadcast, this network (RFC 1122)."""
 
 
+NO_STATION = [Cidr.parse(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")]
+"""Sources that are no single station: unknown, loopback, multicast and broadcast."""
+
+
 def constants(host: str) -> list[Relation]:
     """What holds on a host whatever is declared."""
     never = [NeverRouted(host, cidr.address, cidr.length) for cidr in NEVER_ROUTED]
-    return [ThisHost(host), *never, *(DropReason(host, int(reason)) for reason in Reason)]
+    reasons = [DropReason(host, int(reason)) for reason in Reason]
+    return [ThisHost(host), *never, *reasons, *_complaints(host)]
+
+
+def _complaints(host: str) -> Iterator[Relation]:
+    yield from (Complaint(host, int(reason), int(kind)) for reason, kind in SPOKEN_OF.items())
+    yield from (SilentAbout(host, icmp_type) for icmp_type in ICMP_ERRORS)
+    yield from (SilentSource(host, cidr.address, cidr.length) for cidr in NO_STATION)
 
 
 def _host(host: Host) -> Iterator[Relation]:
@@ -173,6 +215,7 @@ def _host(host: Host) -> Iterator[Relation]:
 
 
 def _switch(switch: Switch) -> Iterator[Relation]:
+    yield SwitchMtu(switch.id, switch.mtu)
     yield SwitchFact(switch.id, switch.name, switch.project, switch.key, switch.admin_state)
 
 

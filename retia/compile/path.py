@@ -231,6 +231,7 @@ class _Search:
         connected, static = self._connected(router, target), self._static(router, target)
         found = [one for one in (connected, static) if one is not None]
         if not found:
+            self.notes.append(f"{self._short(router)} says so to the sender: ICMP network unreachable")
             raise _Missing(f"{self._name(router)} has no route to {target}", self._advice(router, target))
         _, into, following, by = max(found, key=lambda one: one[0])
         self.step(f"{self._name(router)} sends {target} to {following}, into {self._short(into)}, by {by}")

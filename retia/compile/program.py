@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from retia.compile import admit, arp, clashes, drops, presence, routing, switching, troubles
+from retia.compile import admit, arp, clashes, complaints, drops, presence, routing, switching, troubles
 from retia.compile.outputs import Claim, FlowRow, Peer, Trouble
 from retia.rules import Program, Rule
 
-FEATURES = (clashes, presence, admit, arp, switching, routing, drops, troubles)
+FEATURES = (clashes, presence, admit, arp, switching, routing, complaints, drops, troubles)
 RULES: list[Rule] = [rule for feature in FEATURES for rule in feature.RULES]
 OUTPUTS = [FlowRow, Peer, Claim, Trouble]
 

@@ -6,7 +6,8 @@ from enum import IntEnum
 
 from retia.flows.actions import Actions, Goto, Load
 from retia.pipeline.fields import REASON
-from retia.pipeline.stages import DROP
+from retia.pipeline.punts import PuntKind
+from retia.pipeline.stages import COMPLAIN, DROP
 
 
 class Reason(IntEnum):
@@ -37,7 +38,23 @@ class Reason(IntEnum):
     NOT_ROUTABLE = 11, "Its destination is a multicast, loopback or broadcast address."
     NO_NEIGHBOUR = 12, "No port that lives anywhere has the address of the next hop."
     ARP_OWN = 13, "A port asked for its own address, to probe or announce it: silence is the answer."
+    TOO_BIG = 14, "It was larger than the MTU of the switch a router would send it into."
+
+
+SPOKEN_OF = {
+    Reason.TTL_EXPIRED: PuntKind.TIME_EXCEEDED,
+    Reason.NO_ROUTE: PuntKind.NET_UNREACHABLE,
+    Reason.NO_NEIGHBOUR: PuntKind.HOST_UNREACHABLE,
+    Reason.ROUTER_REFUSES: PuntKind.REFUSED,
+    Reason.TOO_BIG: PuntKind.TOO_BIG,
+}
+"""For these reasons a router answers the sender, if the agent lives and answers are not too many."""
 
 
 def drop(reason: Reason) -> Actions:
     return (Load(REASON, int(reason)), Goto(DROP))
+
+
+def complain(reason: Reason) -> Actions:
+    """Dropped by a router, which says so to the sender."""
+    return (Load(REASON, int(reason)), Goto(COMPLAIN))

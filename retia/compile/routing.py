@@ -9,7 +9,7 @@ from __future__ import annotations
 from retia.compile.facts import NeverRouted, RouteFact, RouterAddress, RouterPortFact, ThisHost
 from retia.compile.outputs import FlowRow
 from retia.compile.presence import Link, LiveRouter, LiveSwitch, Through
-from retia.compile.reasons import Reason, drop
+from retia.compile.reasons import Reason, complain, drop
 from retia.flows.actions import Actions, DecTtl, Goto, Load, Move, Resubmit
 from retia.flows.fields import ICMP, IPV4, whole
 from retia.flows.match import ANYTHING, Match
@@ -49,6 +49,8 @@ PING_ANSWER: Actions = (
     Load(whole("nw_ttl"), START_TTL),
     Goto(TTL),
 )
+
+INTO_SWITCH: Actions = (Move(NEIGHBOUR_MAC, whole("eth_dst")), Goto(ROUTER_FORWARD))
 
 for_port = fn(Shape("datapath", "destination_port"))
 
@@ -224,8 +226,8 @@ def answer_ping(r: str, e: int, x: str, a: Ip) -> Rule:
 
 @rule
 def refuse_rest(r: str, e: int, x: str, a: Ip) -> Rule:
-    "Other packets to them are dropped."
-    return FlowRow(ANSWER, ANSWER.priority("own"), packet_to(e, a), drop(Reason.ROUTER_REFUSES), x) <= [
+    "Other packets to them are refused."
+    return FlowRow(ANSWER, ANSWER.priority("own"), packet_to(e, a), complain(Reason.ROUTER_REFUSES), x) <= [
         Active(r, e),
         Own(r, x, a),
     ]
@@ -247,14 +249,14 @@ def carry_nothing_else(h: str) -> Rule:
 def expire_at_one(h: str) -> Rule:
     "A packet with a TTL of 1 ends here."
     wanted = when(eth_type=IPV4, nw_ttl=1)
-    return FlowRow(TTL, TTL.priority("expired"), wanted, drop(Reason.TTL_EXPIRED), h) <= [ThisHost(h)]
+    return FlowRow(TTL, TTL.priority("expired"), wanted, complain(Reason.TTL_EXPIRED), h) <= [ThisHost(h)]
 
 
 @rule
 def expire_at_zero(h: str) -> Rule:
     "One with a TTL of 0 should never have come."
     wanted = when(eth_type=IPV4, nw_ttl=0)
-    return FlowRow(TTL, TTL.priority("expired"), wanted, drop(Reason.TTL_EXPIRED), h) <= [ThisHost(h)]
+    return FlowRow(TTL, TTL.priority("expired"), wanted, complain(Reason.TTL_EXPIRED), h) <= [ThisHost(h)]
 
 
 @rule
@@ -336,7 +338,7 @@ def route_static(r: str, e: int, p: Ip, n: int, k: int, g: Ip, i: str, x: str, o
 @rule
 def route_nowhere(h: str) -> Rule:
     "Without a route a packet is dropped."
-    return FlowRow(ROUTE, ROUTE.priority("miss"), ANYTHING, drop(Reason.NO_ROUTE), h) <= [ThisHost(h)]
+    return FlowRow(ROUTE, ROUTE.priority("miss"), ANYTHING, complain(Reason.NO_ROUTE), h) <= [ThisHost(h)]
 
 
 @rule
@@ -350,14 +352,13 @@ def ask_next_hop(h: str) -> Rule:
 def unresolved(h: str) -> Rule:
     "A next hop that is not there ends the way."
     wanted = when(neighbour_mac=0)
-    return FlowRow(RESOLVED, RESOLVED.priority("unknown"), wanted, drop(Reason.NO_NEIGHBOUR), h) <= [ThisHost(h)]
+    return FlowRow(RESOLVED, RESOLVED.priority("unknown"), wanted, complain(Reason.NO_NEIGHBOUR), h) <= [ThisHost(h)]
 
 
 @rule
 def resolved(h: str) -> Rule:
     "Else its MAC becomes the destination."
-    actions: Actions = (Move(NEIGHBOUR_MAC, whole("eth_dst")), Goto(ROUTER_FORWARD))
-    return FlowRow(RESOLVED, RESOLVED.priority("miss"), ANYTHING, actions, h) <= [ThisHost(h)]
+    return FlowRow(RESOLVED, RESOLVED.priority("miss"), ANYTHING, INTO_SWITCH, h) <= [ThisHost(h)]
 
 
 @rule

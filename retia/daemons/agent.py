@@ -2,7 +2,8 @@
 
     etcd ─► Sync ──────┐                         ┌─► OvsSwitch ─► Open vSwitch
                        ├─► Loop ─► Compiler ─────┤
-    Open vSwitch ──────┘                         └─► Duties ─► HostAgent ─► etcd (bindings, problems, barriers)
+    Open vSwitch ─┬────┘                         └─► Duties ─► HostAgent ─► etcd (bindings, problems, barriers)
+                  └─► Answerer (punted packets) ─► Open vSwitch
 
 Every task has a name and one parent. A bug ends the process; the world being away does not.
 """
@@ -21,13 +22,16 @@ from retia import __version__
 from retia.compile.compiler import Compiler
 from retia.config import Settings
 from retia.daemons import control, garbage
+from retia.daemons.answerer import Answerer
 from retia.daemons.duties import Duties
 from retia.daemons.loop import Loop
 from retia.daemons.questions import Parts, Questions
 from retia.daemons.supervisor import Supervisor
 from retia.errors import InvalidInput, Retry
+from retia.flows.carrying import Punted
 from retia.log import logger
 from retia.model.state import HostState
+from retia.pipeline.punts import METERS
 from retia.store import schema
 from retia.store.contract import Store
 from retia.store.etcd import Access, EtcdStore
@@ -35,7 +39,7 @@ from retia.store.host import HostAgent, register
 from retia.store.sync import Sync
 from retia.switch import datapath
 from retia.switch.bridge import Wanted
-from retia.switch.contract import Switch
+from retia.switch.contract import Switch, SwitchEvent
 from retia.switch.ovs import OvsSwitch, Place
 from retia.values import Ip
 
@@ -92,7 +96,9 @@ async def attend(
     duties = Duties(host, compiler, switch)
     loop = Loop(compiler, switch, duties)
     duties.records = sync.problems
-    parts = Parts(compiler, switch, sync, duties, loop)
+    answerer = Answerer(compiler, switch)
+    await switch.limit(METERS)
+    parts = Parts(compiler, switch, sync, duties, loop, answerer)
     server = await control.serve(settings.control_socket, Questions(parts).answers)
 
     async def follow() -> None:
@@ -100,12 +106,19 @@ async def attend(
             duties.records = sync.problems
             loop.inbox.put_nowait(delta)
 
+    def report(event: SwitchEvent) -> None:
+        if isinstance(event, Punted):
+            answerer.take(event)
+        else:
+            loop.inbox.put_nowait(event)
+
     try:
         async with _measured(settings, parts), asyncio.TaskGroup() as tasks:
             works = {
                 "store": follow(),
-                "switch": switch.run(loop.inbox.put_nowait),
+                "switch": switch.run(report),
                 "loop": loop.run(),
+                "answerer": answerer.run(),
                 "duties": duties.run(),
                 "applied": duties.tell_applied(),
                 "lease": host.run(),

@@ -25,6 +25,7 @@ from retia.daemons import metrics
 from retia.daemons.metrics import BUCKETS, METRICS, PARTS, Histogram, Metric, Type
 from retia.daemons.questions import Parts
 from retia.errors import Conflict, InvalidInput, SwitchAway
+from retia.pipeline.punts import PuntKind
 from retia.pipeline.stages import DROP, STAGES
 
 PATIENCE = 10.0
@@ -52,7 +53,7 @@ class Exporter(Collector):
         return found
 
     def _states(self) -> dict[Metric, Values]:
-        compiler, switch, sync, duties, loop = self._parts
+        compiler, switch, sync, duties, loop, _ = self._parts
         connected = (sync.connected, switch.connected, loop.tally.database)
         about = Counter(problem.about.rpartition("-")[0] or problem.about for problem in duties.problems())
         return {
@@ -76,6 +77,7 @@ class Exporter(Collector):
         return {
             metrics.CONNECTIONS_LOST: {(part,): number for part, number in lost.items()},
             metrics.FLOW_CHANGES: {(kind,): counts[metrics.FLOW_CHANGES, kind] for kind in ("put", "delete")},
+            metrics.ANSWERS: {(kind.label,): self._parts.answerer.answered[kind] for kind in PuntKind},
             metrics.LOGGED: {(level,): log.logged[level] for level in ("warning", "error")},
             **{metric: {(): counts[metric, ""]} for metric in alone},
         }
@@ -89,6 +91,7 @@ class Exporter(Collector):
             return {}, {}
         stages: Values = {(name,): sizes.get(int(stage), 0) for name, stage in STAGES.items()}
         packets = {one.flow.match[0][1]: one.packets for one in dropping if rule_of(one.flow.cookie) == "count_reason"}
+        packets[Reason.TOO_BIG] = self._parts.answerer.heard[PuntKind.TOO_BIG]
         return stages, {(reason.label,): packets[int(reason)] for reason in Reason if int(reason) in packets}
 
 

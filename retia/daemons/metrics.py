@@ -57,6 +57,7 @@ BINDINGS = Metric("retia_bindings", Type.gauge, "Ports that live on this host.")
 CLAIMS = Metric("retia_claims", Type.gauge, "Ports that an interface of this host names.")
 PEERS = Metric("retia_peers", Type.gauge, "Hosts that this one has tunnels to.")
 DROPS = Metric("retia_packets_dropped_total", Type.counter, "Packets dropped on this host, by reason.", ("reason",))
+ANSWERS = Metric("retia_answers_total", Type.counter, "Packets that routers here answered, by what for.", ("kind",))
 LOGGED = Metric("retia_log_messages_total", Type.counter, "Messages logged, of warning and worse.", ("level",))
 
 METRICS: tuple[Metric, ...] = tuple(one for one in list(globals().values()) if isinstance(one, Metric))

@@ -9,11 +9,13 @@ from retia.compile.compiler import Compiler
 from retia.compile.cookies import rule_of
 from retia.compile.explain import Labels, rule_and_origin, why_flow
 from retia.compile.reasons import Reason
+from retia.daemons.answerer import Answerer
 from retia.daemons.control import Answers
 from retia.daemons.duties import Duties
 from retia.daemons.loop import Loop
 from retia.flows.text import show_actions, show_match
 from retia.log import logger
+from retia.pipeline.punts import PuntKind
 from retia.pipeline.stages import DROP, STAGES
 from retia.rules import Explanation
 from retia.store.sync import Sync
@@ -30,11 +32,12 @@ class Parts(NamedTuple):
     sync: Sync
     duties: Duties
     loop: Loop
+    answerer: Answerer
 
 
 class Questions:
     def __init__(self, parts: Parts) -> None:
-        self._compiler, self._switch, self._sync, self._duties, self._loop = parts
+        self._compiler, self._switch, self._sync, self._duties, self._loop, self._answerer = parts
 
     @property
     def answers(self) -> Answers:
@@ -63,6 +66,7 @@ class Questions:
             "log": log.levels(),
             "ports": sorted(map(self._labels().label, self._compiler.claims)),
             "peers": {host: str(address) for host, address in sorted(self._compiler.peers.items())},
+            "answered": {kind.label: self._answerer.answered[kind] for kind in PuntKind},
             "conflicts": len(self._compiler.conflicts),
             "problems": [
                 {"what": one.what, "where": one.where, "advice": one.advice} for one in self._duties.problems()
@@ -100,11 +104,13 @@ class Questions:
         return found
 
     async def drops(self, _: dict[str, Any]) -> list[dict[str, Any]]:
-        """Packets dropped on this host, by reason."""
+        """Packets dropped on this host, by reason. Those too big are as many as the agent heard of: Open vSwitch
+        counts a packet on both ways of a size check."""
         counted = {}
         for seen in await self._switch.observed(int(DROP)):
             if rule_of(seen.flow.cookie) == "count_reason":
                 counted[seen.flow.match[0][1]] = seen.packets
+        counted[Reason.TOO_BIG] = self._answerer.heard[PuntKind.TOO_BIG]
         return [
             {"reason": reason.label, "packets": counted.get(int(reason), 0), "means": reason.doc} for reason in Reason
         ]

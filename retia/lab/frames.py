@@ -13,7 +13,7 @@ from retia.values import Ip, Ip4, Mac
 
 IPV4, ARP, TRIAL = 0x0800, 0x0806, 0x88B5
 BROADCAST = Mac((1 << 48) - 1)
-UDP = 17
+ICMP, UDP = 1, 17
 GENEVE = 6081
 PORTS = (40000, 40009)
 
@@ -89,6 +89,13 @@ def is_geneve(frame: bytes) -> bool:
         return False
     start = 14 + (frame[14] & 15) * 4
     return frame[start + 2 : start + 4] == struct.pack("!H", GENEVE)
+
+
+def is_icmp_error(frame: bytes) -> bool:
+    """Whether a frame is an ICMP error (RFC 792), which quotes another packet."""
+    if len(frame) < 35 or frame[12:14] != b"\x08\x00" or frame[23] != ICMP:
+        return False
+    return frame[14 + (frame[14] & 15) * 4] in (3, 11)
 
 
 def difference(wanted: bytes, got: bytes) -> str:

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from retia.lab.actions import change, faults, node, store, traffic
+from retia.lab.actions import change, faults, node, store, told, traffic
 from retia.lab.conditions import CONDITIONS, Condition
 from retia.lab.failure import CheckFailed
 from retia.lab.reader import Reader, Spot, Wrong
@@ -134,5 +134,6 @@ ACTIONS: dict[str, type] = {
     **node.ACTIONS,
     **faults.ACTIONS,
     **store.ACTIONS,
+    **told.ACTIONS,
     "do": Do,
 }

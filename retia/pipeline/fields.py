@@ -4,7 +4,7 @@
     reg0[0..15]   source port key         reg0[16..31]  frame flags (bit 16 loopback, bit 17 forwarded)
     reg1[0..15]   destination port key    reg1[16..31]  host key of the destination (0 = this host)
     reg2[0..23]   neighbour datapath: where the shared address table looks
-    reg3[0..15]   drop reason
+    reg3[0..15]   drop reason             reg3[16]      larger than the next switch's MTU
     xxreg1        neighbour address: next hop or ARP target (IPv4 in the low 32 bits = reg7; IPv6 later)
     xreg4         neighbour MAC, the answer of the address table (0 = unknown)
     tun_metadata0 source port 16 | destination port 16 | frame flags 16 | command id 16  (from the top)
@@ -28,6 +28,7 @@ DESTINATION_HOST = Subfield("reg1", 16, 16)
 DESTINATION = Subfield("reg1", 0, 32)
 NEIGHBOUR_DATAPATH = Subfield("reg2", 0, 24)
 REASON = Subfield("reg3", 0, 16)
+LARGE = Subfield("reg3", 16, 1)
 NEIGHBOUR_IP4 = Subfield("reg7", 0, 32)
 NEIGHBOUR_IP6 = Subfield("xxreg1", 0, 128)
 NEIGHBOUR_MAC = Subfield("xreg4", 0, 48)
@@ -45,6 +46,7 @@ NAMED: dict[str, Subfield] = {
     "flags": FLAGS,
     "neighbour_datapath": NEIGHBOUR_DATAPATH,
     "reason": REASON,
+    "large": LARGE,
     "neighbour_ip4": NEIGHBOUR_IP4,
     "neighbour_mac": NEIGHBOUR_MAC,
 }

@@ -5,7 +5,7 @@ LS out: LOOPBACK · DELIVER ◄── (here, or from a tunnel)
            │ router port  └─ (a port that moved away: once more LOOKUP)
 LR in : ANSWER · TTL · ROUTE
 LR out: NEXT_HOP · RESOLVED · ROUTER_FORWARD ──(resubmit)──► ARP_REQUEST of the next switch
-shared: ADDRESS (datapath, ip → MAC; only ever resubmitted to), ARP_ANSWER, DROP (counts by reason)
+shared: ADDRESS (datapath, ip → MAC; only ever resubmitted to), ARP_ANSWER, COMPLAIN (to the agent), DROP (counts)
 """
 
 from __future__ import annotations
@@ -60,39 +60,45 @@ STAGES: dict[str, Stage] = number(
         ),
         Declared(
             "ANSWER",
-            "A router answers pings to its addresses; other packets to them are dropped.",
+            "A router answers pings to its addresses; other packets to them are refused.",
             priorities=("ping", "own", "ip"),
-            next=("TTL", "DROP"),
+            next=("TTL", "COMPLAIN", "DROP"),
         ),
         Declared(
             "TTL",
             "Expired packets are dropped, others lose one hop.",
             priorities=("expired", "ip"),
-            next=("ROUTE", "DROP"),
+            next=("ROUTE", "COMPLAIN"),
         ),
         Declared(
             "ROUTE",
             "Longest prefix to router port and next hop; a connected prefix before a static one.",
             priorities=("never", *by_length("connected", "static")),
-            next=("NEXT_HOP", "DROP"),
+            next=("NEXT_HOP", "COMPLAIN", "DROP"),
         ),
         Declared("NEXT_HOP", "Asks the address table for the next hop's MAC.", next=("RESOLVED",), asks=("ADDRESS",)),
         Declared(
             "RESOLVED",
-            "A known next hop becomes the destination MAC.",
-            priorities=("unknown",),
-            next=("ROUTER_FORWARD", "DROP"),
+            "A known next hop becomes the destination MAC; what goes into a narrower switch is measured.",
+            priorities=("unknown", "narrow"),
+            next=("ROUTER_FORWARD", "COMPLAIN"),
         ),
         Declared(
             "ROUTER_FORWARD",
-            "Out of the router port, into its switch.",
-            priorities=("port",),
-            next=("DROP",),
+            "Out of the router port, into its switch, unless it is too big for that.",
+            priorities=("large", "port"),
+            next=("COMPLAIN", "DROP"),
             backwards=("ARP_REQUEST",),
         ),
         Declared("TO_TUNNEL", "Host key to tunnel address.", priorities=("host",), next=("ENCAP", "DROP")),
         Declared("ENCAP", "Writes the Geneve key and options whole, and sends.", next=()),
         Declared("ADDRESS", "(datapath, address) to MAC, for ARP replies and next hops.", priorities=("port",)),
+        Declared(
+            "COMPLAIN",
+            "What a router cannot carry goes up to the agent, which answers the sender; then it is dropped.",
+            priorities=("silent", "reason"),
+            next=("DROP",),
+        ),
         Declared(
             "DROP",
             "The end of a dropped packet: one flow for each reason, so that reasons are counted.",
@@ -117,4 +123,5 @@ ROUTER_FORWARD = STAGES["ROUTER_FORWARD"]
 TO_TUNNEL = STAGES["TO_TUNNEL"]
 ENCAP = STAGES["ENCAP"]
 ADDRESS = STAGES["ADDRESS"]
+COMPLAIN = STAGES["COMPLAIN"]
 DROP = STAGES["DROP"]

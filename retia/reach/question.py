@@ -18,7 +18,7 @@ from retia.flows.packet import parse
 from retia.flows.walk import Fate, Step
 from retia.model.kinds import Port
 from retia.pipeline.fields import REASON
-from retia.pipeline.stages import DROP, STAGES
+from retia.pipeline.stages import COMPLAIN, DROP, STAGES
 from retia.reach.probes import Addresses, Probe, arp_request, packet
 from retia.reach.world import World
 from retia.values import Ip, Ip4, Mac
@@ -225,7 +225,7 @@ class Asker:
             return Obstacle(what, host=host)
         leg = journey.legs[-1]
         step = _decisive(leg)
-        reason = _REASONS.get(leg.walk.read(REASON)) if leg.walk.fate is Fate.DROPPED else None
+        reason = _REASONS.get(leg.walk.read(REASON)) if leg.walk.fate in (Fate.DROPPED, Fate.PUNTED) else None
         what = reason.doc if reason else f"the packet is {leg.walk.fate.replace('-', ' ')} in the switch of {leg.host}"
         rule, origin = ("", "")
         if step.flow is not None:
@@ -251,6 +251,6 @@ class Asker:
 
 
 def _decisive(leg: Leg) -> Step:
-    """The step that sent the packet to its end: the last one before DROP."""
-    steps = [step for step in leg.walk.steps if step.table != DROP]
+    """The step that sent the packet to its end: the last one before those that tell of it and count it."""
+    steps = [step for step in leg.walk.steps if step.table not in (COMPLAIN, DROP)]
     return steps[-1] if steps else leg.walk.last

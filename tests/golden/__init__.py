@@ -12,6 +12,7 @@ import yaml
 
 from retia.flows.packet import Packet
 from retia.flows.text import show_actions, show_match
+from retia.pipeline.punts import PuntKind
 from retia.pipeline.stages import STAGES
 from retia.values import Ip, Mac
 from tests.network import Network, arrived, reasons
@@ -58,6 +59,8 @@ def fate(network: Network, packet: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if dropped := reasons(journey):
         found["dropped"] = dropped[0] if len(dropped) == 1 else dropped
+    if told := [PuntKind(copy.action.userdata[0]).label for leg in journey.legs for copy in leg.walk.punted]:
+        found["punted"] = told[0] if len(told) == 1 else told
     for path, seen in arrived(network, journey).items():
         found["arrives"] = path
         found |= _facts(seen, packet["fate"])

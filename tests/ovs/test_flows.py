@@ -9,11 +9,12 @@ import re
 import pytest
 
 from retia.flows.flow import Flow
+from retia.flows.meter import Meter
 from retia.flows.text import parse_flow, show_flow
 from retia.switch.bundle import Bundler, put
 from retia.switch.connection import connect
 from tests.ovs.server import OvsServer
-from tests.unit.flows.random_flows import random_flow
+from tests.unit.flows.random_flows import METER, random_flow
 
 SEED = int(os.environ.get("RETIA_SEED") or random.SystemRandom().randrange(1 << 30))
 
@@ -25,6 +26,7 @@ async def test_random_flows_go_in_and_come_back(ovs: OvsServer) -> None:
     bridge = ovs.bridge()
     connection = await connect(ovs.dir / f"{bridge}.mgmt")
     await connection.map_option()
+    await connection.add_meters({METER: Meter(METER, 100, 100)})
     refusals = await Bundler(connection).send([put(flow, False) for flow in flows.values()])
     refused = {refusal.key for refusal in refusals}
     assert len(refused) < len(flows) / 2, [str(refusal.error) for refusal in refusals[:5]]
@@ -51,6 +53,7 @@ def test_ovs_ofctl_takes_our_text(ovs: OvsServer, seed: int) -> None:
     rnd = random.Random(seed)
     flows = [flow for flow in (random_flow(rnd) for _ in range(60)) if "tun_metadata0" not in show_flow(flow).lower()]
     bridge = ovs.bridge()
+    ovs.ofctl("add-meter", bridge, f"meter={METER},pktps,burst,band=type=drop,rate=100,burst_size=100")
     taken = 0
     for flow in flows[:20]:
         try:

@@ -8,6 +8,7 @@ import pytest
 
 from retia.flows.lookup import FlowTable
 from retia.flows.walk import walk
+from retia.pipeline.punts import METERS
 from retia.switch.bundle import Bundler, put
 from retia.switch.connection import connect
 from tests.golden import CASES, build, load
@@ -28,6 +29,7 @@ async def test_golden_case(ovs: OvsServer, case: Path) -> None:
             )
         connection = await connect(ovs.dir / f"{bridge}.mgmt")
         await connection.map_option()
+        await connection.add_meters({meter.number: meter for meter in METERS})
         assert not await Bundler(connection).send([put(flow, False) for flow in compiler.flows.values()])
         assert {one.flow.key: one.flow for one in await connection.dump()} == compiler.flows
         await connection.close()
@@ -40,4 +42,5 @@ async def test_golden_case(ovs: OvsServer, case: Path) -> None:
             frame = network.ask(at, send["arp"]) if "arp" in send else network.frame(at, **send)
             in_port = network.place(at)[1]
             trace = ovs.appctl("ofproto/trace", bridge, f"in_port={in_port}", frame.hex())
-            compare(walk(table, frame, in_port), trace)
+            if "check_pkt_larger" not in trace:  # then a trace goes both ways; flows/test_larger sends real frames
+                compare(walk(table, frame, in_port), trace)

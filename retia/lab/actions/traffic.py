@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from retia.errors import InvalidInput
 from retia.lab.failure import CheckFailed
-from retia.lab.frames import BROADCAST, PORTS, Arp, Frame, difference, parse_arp
+from retia.lab.frames import BROADCAST, PORTS, Arp, Frame, difference, is_icmp_error, parse_arp
 from retia.lab.pings import Pings
 from retia.lab.words import ALL, GuestName, Guests, MacTarget, Target
 from retia.values import Ip, Ip4, Mac
@@ -104,7 +104,7 @@ class Received:
 class SendFrame:
     """One frame from a guest; each guest in `received` hears it once, as it says; every other guest hears nothing.
 
-    With `ip` it is UDP to that address, else a bare Ethernet frame.
+    With `ip` it is UDP to that address, else a bare Ethernet frame. What a router says of it is not the frame: `told`.
     """
 
     from_: GuestName
@@ -125,7 +125,7 @@ class SendFrame:
             for guest in lab.guests.values():  # else its kernel would answer that nobody listens
                 stack.enter_context(guest.absorb(PORTS[1]))
             taps[self.from_].send(frame.pack())
-            got = await listen(taps, lambda data: token in data, len(wanted))
+            got = await listen(taps, lambda data: token in data and not is_icmp_error(data), len(wanted))
         for name, frames in got.items():
             _compare(name, wanted.get(name, []), frames)
         return f"{len(frame.pack())} bytes heard by {', '.join(wanted) or 'nobody'}"

@@ -44,7 +44,7 @@ def network() -> Network:
 
 
 def reason(story: Walk) -> Reason:
-    assert story.fate is Fate.DROPPED
+    assert story.fate in (Fate.DROPPED, Fate.PUNTED)
     return Reason(story.read(REASON))
 
 

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from retia.daemons import exporter, metrics
+from retia.daemons.answerer import Answerer
 from retia.daemons.metrics import METRICS, OF_THE_PROCESS, Type
 from retia.daemons.questions import Parts
 from retia.errors import Conflict, InvalidInput
@@ -28,7 +29,9 @@ ROOT = Path(__file__).parents[3]
 
 
 def parts(agent: Agent) -> Parts:
-    return Parts(agent.compiler, agent.switch, agent.sync, agent.duties, agent.loop)
+    return Parts(
+        agent.compiler, agent.switch, agent.sync, agent.duties, agent.loop, Answerer(agent.compiler, agent.switch)
+    )
 
 
 async def scrape(port: int) -> dict[tuple[str, ...], float]:

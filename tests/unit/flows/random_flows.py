@@ -31,6 +31,7 @@ KINDS = {
     "tcp": ({"eth_type": IPV4, "nw_proto": TCP}, ["tcp_src", "tcp_dst", "ip_src"]),
     "udp": ({"eth_type": IPV4, "nw_proto": UDP}, ["udp_src", "udp_dst", "ip_dst"]),
 }
+METER = 7
 READ_ONLY = {"in_port", "nw_proto", "eth_type"}
 
 
@@ -42,6 +43,8 @@ def random_flow(rnd: random.Random, tables: int = 20) -> Flow:
     actions = [_action(rnd, [*names]) for _ in range(rnd.randrange(0, 4))]
     if "eth_type" in fixed and fixed["eth_type"] == IPV4 and rnd.random() < 0.3:
         actions.append(DecTtl())
+    if rnd.random() < 0.1:
+        actions.insert(0, Metered(METER))
     if table + 1 < tables and rnd.random() < 0.5:
         actions.append(Goto(rnd.randrange(table + 1, tables)))
     return Flow(table, rnd.randrange(1, 60000), match(**fixed, **wanted), tuple(actions), rnd.getrandbits(64))
@@ -58,7 +61,7 @@ def _value(rnd: random.Random, name: str) -> int | tuple[int, int]:
 
 
 def _action(rnd: random.Random, names: list[str]) -> Action:
-    choice = rnd.randrange(9)
+    choice = rnd.randrange(8)
     if choice == 0:
         return Output(rnd.randrange(1, 60))
     if choice == 1:
@@ -70,10 +73,8 @@ def _action(rnd: random.Random, names: list[str]) -> Action:
             Subfield("reg9", 0, 16), Subfield(rnd.choice(["reg3", "xreg6", "metadata", "tun_metadata0"]), 8, 16)
         )
     if choice == 6:
-        return Metered(rnd.randrange(1, 60))
-    if choice == 7:
         return Punt(rnd.randbytes(rnd.randrange(1, 20)))
-    if choice == 8:
+    if choice == 7:
         return CheckLarger(rnd.randrange(1, 0x10000), Subfield(rnd.choice(["reg3", "reg9"]), rnd.randrange(32), 1))
     part = whole(rnd.choice([name for name in names if name not in READ_ONLY | {"tun_id"}]))
     if (

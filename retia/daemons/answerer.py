@@ -1,0 +1,105 @@
+"""Answers for routers: punted packets in, ICMP errors and resets out, through the same flows as any other packet.
+
+    switch ─► Punted ─► queue ─► answerer ─► switch.send ─► ROUTE ─► ... ─► the sender
+
+Meters in the switch hold the rate down; what is more than the queue holds is let go. Never touches a flow, and takes
+one packet at a time, so that the agent's loop goes on in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from retia.compile.compiler import Compiler
+from retia.compile.complaints import address_towards, mtu_beyond
+from retia.errors import SwitchAway
+from retia.flows.actions import Actions, Load, Resubmit
+from retia.flows.carrying import Punted
+from retia.flows.complaint import (
+    FRAGMENTATION_NEEDED,
+    HOST_UNREACHABLE,
+    NET_UNREACHABLE,
+    TIME_EXCEEDED,
+    Original,
+    error,
+    original_of,
+    refusal,
+)
+from retia.flows.fields import Subfield
+from retia.log import logger
+from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, SOURCE_PORT
+from retia.pipeline.punts import KIND_OF, PuntKind
+from retia.pipeline.stages import ROUTE
+from retia.switch.contract import Switch
+from retia.values import Ip4
+
+WAITING = 500
+"""Punts that may wait to be answered."""
+
+_SAYS = {
+    PuntKind.TIME_EXCEEDED: TIME_EXCEEDED,
+    PuntKind.NET_UNREACHABLE: NET_UNREACHABLE,
+    PuntKind.HOST_UNREACHABLE: HOST_UNREACHABLE,
+}
+
+log = logger("answerer")
+
+
+class Answerer:
+    """`take` what the switch punts; `run` answers. `heard` and `answered` count by kind since the start."""
+
+    def __init__(self, compiler: Compiler, switch: Switch) -> None:
+        self._compiler, self._switch = compiler, switch
+        self._queue: asyncio.Queue[Punted] = asyncio.Queue(WAITING)
+        self.heard: Counter[PuntKind] = Counter()
+        self.answered: Counter[PuntKind] = Counter()
+
+    def take(self, punt: Punted) -> None:
+        if not self._queue.full():
+            self._queue.put_nowait(punt)
+
+    async def run(self) -> None:
+        while True:
+            punt = await self._queue.get()
+            try:
+                self.answer(punt)
+            except SwitchAway as away:
+                log.debug("not answered", why=away.what)
+            await asyncio.sleep(0)
+
+    def answer(self, punt: Punted) -> None:
+        """Raises SwitchAway."""
+        kind = KIND_OF.get(punt.userdata)
+        if kind is None:
+            return  # another pipeline's, from before this agent
+        self.heard[kind] += 1
+        original = original_of(punt.frame)
+        frame = self._say(kind, original, punt) if original is not None else None
+        if frame is not None:
+            self._switch.send(frame, self._way(punt))
+            self.answered[kind] += 1
+
+    def _say(self, kind: PuntKind, original: Original, punt: Punted) -> bytes | None:
+        if kind is PuntKind.REFUSED:
+            return refusal(original)
+        router, port = _read(punt, DATAPATH), _read(punt, SOURCE_PORT)
+        speaker = address_towards(self._compiler.program, router, port, Ip4(original.source))
+        if speaker is None:
+            return None
+        if kind is not PuntKind.TOO_BIG:
+            return error(original, speaker, _SAYS[kind])
+        mtu = mtu_beyond(self._compiler.program, router, _read(punt, DESTINATION_PORT))
+        return None if mtu is None else error(original, speaker, FRAGMENTATION_NEEDED, mtu)
+
+    def _way(self, punt: Punted) -> Actions:
+        """The answer is routed by the router that the packet ended in."""
+        return (
+            Load(DATAPATH, _read(punt, DATAPATH)),
+            Load(SOURCE_PORT, _read(punt, SOURCE_PORT)),
+            Resubmit(int(ROUTE)),
+        )
+
+
+def _read(punt: Punted, part: Subfield) -> int:
+    return punt.fields.get(part.field, 0) >> part.start & (1 << part.bits) - 1

@@ -1,0 +1,49 @@
+"""What a switch sends up to its agent, and how much of it: each kind of punt with a number and a meter of its own.
+
+Declared once: flows name the number (userdata) and the meter, the agent knows the kind by the number. A punted packet
+is a copy; nothing depends on an agent being there.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from retia.flows.actions import Actions, Metered, Punt
+from retia.flows.meter import Meter
+
+RATE, BURST = 100, 100
+"""Packets a second of each kind, so that a flood of all of them costs an agent a small part of one core."""
+
+
+class PuntKind(IntEnum):
+    """`doc` is the sentence people read. The number is the meter's too."""
+
+    doc: str
+
+    def __new__(cls, number: int, doc: str) -> PuntKind:
+        made = int.__new__(cls, number)
+        made._value_ = number
+        made.doc = doc
+        return made
+
+    @property
+    def label(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+    TIME_EXCEEDED = 1, "Its time to live ended at a router: ICMP time exceeded."
+    NET_UNREACHABLE = 2, "A router has no route to its destination: ICMP network unreachable."
+    HOST_UNREACHABLE = 3, "No port that lives anywhere has the address of the next hop: ICMP host unreachable."
+    REFUSED = 4, "It is for a router itself: ICMP port or protocol unreachable, or a reset for TCP."
+    TOO_BIG = 5, "It is larger than the next switch's MTU: ICMP fragmentation needed."
+
+
+METERS = [Meter(int(kind), RATE, BURST) for kind in PuntKind]
+
+
+KIND_OF = {bytes([kind]): kind for kind in PuntKind}
+"""Kinds by the userdata of their punts."""
+
+
+def punt(kind: int) -> Actions:
+    """First in their flow, since a meter is."""
+    return (Metered(int(kind)), Punt(bytes([kind])))
