@@ -76,13 +76,17 @@ class Duties:
         return len(self._held)
 
     async def run(self) -> None:
+        said = ""
         while True:
             await self._due.wait()
             self._due.clear()
             try:
                 await self._do_all()
+                said = ""
             except Retry as error:
-                log.warning("store away", error=error.what)
+                if error.what != said:
+                    log.warning("cannot be told to the store", error=error.what, where=error.where, advice=error.advice)
+                said = error.what
                 await asyncio.sleep(AGAIN)
                 self._due.set()
 

@@ -19,6 +19,8 @@ from retia.values import Ip
 KEYS = INDEX + "key/host/"
 HIGHEST_KEY = 0xFFFF
 TRIES = 20
+AGAIN = 0.2
+"""Seconds between two tries to be alive; each new reason for another is said once."""
 
 log = logger("host")
 
@@ -80,19 +82,23 @@ class HostAgent:
 
     async def run(self) -> None:
         """Be alive for ever: a lease lost in an outage of the store is taken anew."""
+        said = ""
         while True:
             try:
                 lease = await self._store.lease(self._ttl)
                 alive = Alive(host=self._host)
                 await self._store.commit(Transaction(puts={key_of(alive): encode(alive)}, lease=lease.id))
+                said = ""
                 try:
                     await lease.keep()
                 except asyncio.CancelledError:
                     await self._let_go(lease)
                     raise
             except Retry as error:
-                log.warning("lease lost", error=error.what)
-                await asyncio.sleep(0.2)
+                if error.what != said:
+                    log.warning("no lease", error=error.what, where=error.where, advice=error.advice)
+                said = error.what
+                await asyncio.sleep(AGAIN)
 
     async def _let_go(self, lease: Lease) -> None:
         """On a clean stop others need not wait for the lease to run out; if the store is away, they do."""

@@ -55,17 +55,19 @@ class Sync:
         self.breaks = 0
 
     async def deltas(self) -> AsyncIterator[Delta]:
-        """For ever. Reconnects by itself; Fatal errors pass through."""
+        """For ever. Reconnects by itself, and says each new reason why it has to; Fatal errors pass through."""
+        said = ""
         while True:
             try:
                 yield await self._snapshot()
-                self.connected = True
+                self.connected, said = True, ""
                 async for delta in self._watch():
                     yield delta
             except Retry as error:
-                if self.connected:
-                    log.warning("store away", error=error.what, revision=self.revision)
-                    self.breaks += 1
+                if error.what != said:
+                    log.warning("store away", error=error.what, advice=error.advice, revision=self.revision)
+                said = error.what
+                self.breaks += self.connected
                 self.connected = False
                 await asyncio.sleep(AGAIN if error.after else 0)
 
