@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from retia.lab import commands
+from retia.lab.hosts import AGENT
 from retia.lab.pings import Pings, send_for
 from retia.lab.spaces import SpacesLab
 from tests.chaos import judge
@@ -28,6 +29,8 @@ SLACK = 8 << 20
 LATE = 3.0
 LOGS = 2.5
 """Seconds before and after a failure of which agents' logs are shown."""
+LAST = 30
+"""Lines of the log of an agent that does not run."""
 
 
 @dataclass
@@ -81,7 +84,7 @@ async def run(seconds: float, seed: int, tell: bool = False) -> Account:
 
 
 def _logs(lab: SpacesLab, moments: list[float]) -> list[str]:
-    """What agents said around these moments."""
+    """What agents said around these moments, and last before they ended."""
     away = time.time() - time.monotonic()
     found = []
     for moment in moments:
@@ -90,6 +93,10 @@ def _logs(lab: SpacesLab, moments: list[float]) -> list[str]:
         for host in lab.hosts.values():
             lines = host.log.read_text(encoding="utf-8", errors="replace").splitlines()
             found += [f"{host.name} {line}" for line in lines if begin <= line[:23] <= end]
+    for host in lab.hosts.values():
+        if host.pid(AGENT) is None:
+            found.append(f"--- the agent of {host.name} does not run; the last it said:")
+            found += host.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST:]
     return found
 
 
