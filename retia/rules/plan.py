@@ -142,7 +142,7 @@ class Emitter:
                 names.append(f"_{column}")
                 checks.append(f"_{column} == {self.code.term(arg)}")
         self.bound.update(seen)
-        return _tuple(names), checks
+        return tuple_text(names), checks
 
     def _let(self, let: Let) -> None:
         call = self._call(let)
@@ -168,7 +168,7 @@ class Emitter:
             if not is_any(arg) and (not isinstance(arg, Var) or arg.name in self.bound)
         )
         if len(known) == len(atom.args):
-            row = _tuple([self.code.term(arg) for arg in atom.args])
+            row = tuple_text([self.code.term(arg) for arg in atom.args])
             self._line(f"if {row} {'' if atom.negated else 'not '}in {self.code.rows(atom.relation)}: {self._skip}")
         elif not known:
             target, checks = self._unpack(atom.args)
@@ -197,10 +197,10 @@ class Emitter:
 
     def _key(self, atom: Atom, known: tuple[int, ...]) -> str:
         parts = [self.code.term(atom.args[column]) for column in known]
-        return parts[0] if len(parts) == 1 else _tuple(parts)
+        return parts[0] if len(parts) == 1 else tuple_text(parts)
 
     def _close(self, first: int | None) -> None:
-        head = _tuple([self.code.term(arg) for arg in self.clause.args])
+        head = tuple_text([self.code.term(arg) for arg in self.clause.args])
         item = None if first is None else self.clause.body[first]
         negated = isinstance(item, Atom) and item.negated
         if self.mode == "count":
@@ -239,5 +239,5 @@ _INLINE: dict[Callable[..., Any], str] = {
 }
 
 
-def _tuple(parts: list[str]) -> str:
+def tuple_text(parts: list[str]) -> str:
     return "(" + ", ".join(parts) + ("," if len(parts) == 1 else "") + ")"
