@@ -14,6 +14,7 @@ from retia.config import Settings
 from retia.errors import InvalidInput
 from retia.model.document import Document, parse
 from retia.store import barrier, catalog
+from retia.store.changes import Changes
 
 
 def apply(
@@ -39,11 +40,15 @@ async def _apply(settings: Settings, document: Document, prune: bool, wait: floa
         asking = wait is not None
         changes, revision = await catalog.change(store, lambda view: catalog.plan(view, document, prune), asking)
         answers = await barrier.wait(store, wait, revision) if wait is not None else None
-    answer = {"document": document.name, "revision": revision, **changes.data(), "lines": changes.lines()}
-    answer["unchanged"] = len(changes.unchanged)
+    answer = answer_of(document, revision, changes)
     if answers is not None:
         answer["hosts"] = [{"host": one.host, "problems": list(one.problems)} for one in answers]
     return answer
+
+
+def answer_of(document: Document, revision: int | str, changes: Changes) -> dict[str, Any]:
+    """What `apply` and `plan` tell programs."""
+    return {"document": document.name, "revision": revision, **changes.data(), "lines": changes.lines()}
 
 
 def _summary(answer: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from retia.errors import RetiaError
 
 COMMANDS = (
     "apply",
+    "plan",
     "get",
     "create",
     "set",

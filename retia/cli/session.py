@@ -31,11 +31,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @contextlib.asynccontextmanager
-async def store_of(settings: Settings) -> AsyncIterator[Store]:
+async def store_of(settings: Settings, reading: bool = False) -> AsyncIterator[Store]:
     """The store, its schema checked. Raises InvalidInput without an endpoint, StoreAway, Unsupported."""
     store = EtcdStore(access(settings))
     try:
-        await schema.check(store)
+        await schema.check(store, reading)
         yield store
     finally:
         await store.close()

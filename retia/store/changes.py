@@ -1,13 +1,18 @@
-"""Changes: what a plan would do, as data for programs and as lines for people. Pure values; the catalog makes them."""
+"""Changes: what a plan would do, as data for programs and as lines for people. Pure values; the catalog makes them.
+
+Ids, keys and MACs that were drawn for a plan are drawn anew when it is carried out: `veiled` shows ALLOCATED for them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from retia.model.kinds import Object
 from retia.model.shapes import fields, keys, references
+
+ALLOCATED = "<allocated>"
 
 
 class Update(NamedTuple):
@@ -23,13 +28,17 @@ class Update(NamedTuple):
 
 @dataclass(frozen=True)
 class Changes:
-    """Creates have parents first, deletes have them last. `paths` names every object in them, and their parents."""
+    """Creates have parents first, deletes have them last. `paths` names every object in them, and their parents.
+
+    `drawn`: the fields, as (id, name), whose value is nobody's wish but chance's."""
 
     creates: tuple[Object, ...] = ()
     updates: tuple[Update, ...] = ()
     deletes: tuple[Object, ...] = ()
     unchanged: tuple[Object, ...] = ()
     paths: Mapping[str, str] = field(default_factory=dict)
+    drawn: frozenset[tuple[str, str]] = frozenset()
+    veiled: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.creates or self.updates or self.deletes)
@@ -39,6 +48,10 @@ class Changes:
         """Every change as (before, after)."""
         creates = tuple((None, item) for item in self.creates)
         return (*creates, *self.updates, *((item, None) for item in self.deletes))
+
+    def veil(self) -> Changes:
+        """The same as a plan may show it."""
+        return replace(self, veiled=True)
 
     def label(self, item: Object) -> str:
         return f"{item.kind} {self.paths.get(item.id, item.name)}"
@@ -60,7 +73,7 @@ class Changes:
                     **self._identity(update.after),
                     "changes": {
                         name: {
-                            "from": self._value(update.before, name, old),
+                            "from": self._plain(update.before, name, old),
                             "to": self._value(update.after, name, new),
                         }
                         for name, old, new in update.differences()
@@ -73,13 +86,20 @@ class Changes:
         }
 
     def _identity(self, item: Object) -> dict[str, Any]:
-        return {"kind": item.kind, "name": self.paths.get(item.id, item.name), "project": item.project, "id": item.id}
+        id_ = ALLOCATED if self._is_veiled(item, "id") else item.id
+        return {"kind": item.kind, "name": self.paths.get(item.id, item.name), "project": item.project, "id": id_}
+
+    def _is_veiled(self, item: Object, name: str) -> bool:
+        return self.veiled and (item.id, name) in self.drawn
 
     def _data(self, item: Object) -> dict[str, Any]:
         shown = (*fields(type(item)), *keys(type(item)))
         return {**self._identity(item), **{name: self._value(item, name, getattr(item, name)) for name in shown}}
 
     def _value(self, item: Object, name: str, value: Any) -> Any:
+        return ALLOCATED if self._is_veiled(item, name) else self._plain(item, name, value)
+
+    def _plain(self, item: Object, name: str, value: Any) -> Any:
         """As plain data: a reference by name, addresses as text, a range as FIRST-LAST."""
         if name in references(type(item)):
             return self.paths.get(value, value)
@@ -88,7 +108,9 @@ class Changes:
         return value if value is None or type(value) in (bool, int, str) else str(value)
 
     def _text(self, item: Object, name: str, value: Any) -> str:
-        plain = self._value(item, name, value)
+        return self._spelt(self._value(item, name, value))
+
+    def _spelt(self, plain: Any) -> str:
         if isinstance(plain, list):
             return ", ".join(plain) or "none"
         return "none" if plain is None else str(plain).lower() if isinstance(plain, bool) else str(plain)
@@ -105,6 +127,6 @@ class Changes:
         return "; ".join(
             f"document {old or 'by hand'} → {new or 'by hand'}"
             if name == "document"
-            else f"{name} {self._text(update.before, name, old)} → {self._text(update.after, name, new)}"
+            else f"{name} {self._spelt(self._plain(update.before, name, old))} → {self._text(update.after, name, new)}"
             for name, old, new in update.differences()
         )

@@ -34,6 +34,7 @@ class Draft:
         self._wanted: dict[str, Wanted] = {}
         self._changed: dict[str, None] = {}
         self._without_address: list[str] = []
+        self._drawn: set[tuple[str, str]] = set()
 
     def prune(self, document: Document) -> None:
         """Remove what this document declared before and no longer does."""
@@ -94,7 +95,7 @@ class Draft:
 
     def _put(self, wanted: Wanted, existing: Object | None, values: dict[str, Any]) -> None:
         kind = wanted.kind
-        values["id"] = existing.id if existing else self.allocator.new_id()
+        values["id"] = existing.id if existing else self._draw_id()
         try:
             self._complete(kind, existing, values)
         except InvalidInput as error:
@@ -109,9 +110,15 @@ class Draft:
         for name in keys(kind):
             home = name.removesuffix("key").rstrip("_") or kind.parent
             stays = existing is not None and (not home or getattr(existing, home) == values[home])
-            values[name] = (getattr(existing, name) if stays else 0) or self._key(values[home] if home else "")
+            values[name] = getattr(existing, name) if stays else 0
+            if not values[name]:
+                values[name] = self._key(values[home] if home else "")
+                self._drawn.add((values["id"], name))
         if "mac" in fields(kind) and values["mac"] is None:
-            values["mac"] = getattr(existing, "mac", None) or self.allocator.mac(values["switch"])
+            values["mac"] = getattr(existing, "mac", None)
+            if values["mac"] is None:
+                values["mac"] = self.allocator.mac(values["switch"])
+                self._drawn.add((values["id"], "mac"))
         if issubclass(kind, Port) and values["addresses"] is None:
             values["addresses"] = self._kept_addresses(existing, values["switch"])
             if not values["addresses"]:
@@ -119,6 +126,11 @@ class Draft:
         if issubclass(kind, RouterPort) and values["addresses"] is None:
             subnets = sorted(self.after.subnets(values["switch"]), key=lambda subnet: subnet.name)
             values["addresses"] = tuple(Cidr(s.gateway, s.cidr.length) for s in subnets if s.gateway is not None)
+
+    def _draw_id(self) -> str:
+        id_ = self.allocator.new_id()
+        self._drawn.add((id_, "id"))
+        return id_
 
     def _key(self, datapath: str) -> int:
         return self.allocator.port_key(self.after.objects[datapath]) if datapath else self.allocator.datapath_key()
@@ -206,7 +218,7 @@ class Draft:
             network = self.after if id_ in self.after.objects else self.before
             if id_ in network.objects:
                 paths[id_] = network.path(network.objects[id_])
-        return Changes(tuple(creates), tuple(updates), tuple(deletes), tuple(unchanged), paths)
+        return Changes(tuple(creates), tuple(updates), tuple(deletes), tuple(unchanged), paths, frozenset(self._drawn))
 
 
 def _line(where: str) -> int:

@@ -6,10 +6,12 @@ from retia.errors import Unsupported
 from retia.store.contract import SCHEMA, SCHEMA_KEY, StaleWrite, Store, Transaction
 
 
-async def check(store: Store) -> None:
-    """Raises Unsupported for a newer schema, StoreAway. Writes ours where there is none."""
+async def check(store: Store, reading: bool = False) -> None:
+    """Raises Unsupported for a newer schema, StoreAway. Writes ours where there is none, unless only `reading`."""
     record = await store.get(SCHEMA_KEY)
     if record is None:
+        if reading:
+            return
         try:
             await store.commit(Transaction({SCHEMA_KEY: 0}, {SCHEMA_KEY: str(SCHEMA).encode()}))
         except StaleWrite:

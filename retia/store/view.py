@@ -1,6 +1,7 @@
 """All declared objects as the store had them at one revision: what a plan starts from and a transaction compares.
 
     fences, then objects ──► View(network, revision of each object, fences)
+    states ──► what agents say of themselves, for a forecast
 
 Called by the CLI and the lab before they plan. Reads only. The fences (see `fence`) are read before the objects, so
 that a change between the two makes a later transaction stale, never blind.
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from retia.errors import Problem
 from retia.model.kinds import DEFAULT_PROJECT, Object
 from retia.model.network import Kind, Network
+from retia.model.state import State
 from retia.store import records
 from retia.store.contract import Store
 from retia.store.fence import FENCES
@@ -46,3 +48,10 @@ class View:
                 revisions[key] = record.revision
         raised = {key: record.revision for key, record in fences.records.items()}
         return View(network, snapshot.revision, revisions | raised, tuple(problems))
+
+
+async def states(store: Store) -> list[State]:
+    """What agents say: hosts and bindings. A record that cannot be read is left out."""
+    found = await store.snapshot(records.STATES)
+    things = (records.decode(key, record.value) for key, record in found.records.items())
+    return [thing for thing in things if isinstance(thing, State)]
