@@ -158,8 +158,10 @@ async def _hear(
 
 
 def _is_of(heard: bytes, sent: bytes, token: bytes) -> bool:
-    """Whether a frame is the one sent, or the network's answer; errors that the agent makes come later, or not."""
+    """Whether a frame is the one sent, or the network's answer to it; errors that the agent makes come later, or not,
+    and guests ask for their own gateways now and then."""
     if sent[12:14] == ARP:
-        return heard[12:14] == ARP
+        asker, asked = sent[22:28], sent[38:42]
+        return heard == sent or (heard[12:14] == ARP and heard[32:38] == asker and heard[28:32] == asked)
     is_error = heard[12:14] == IPV4 and heard[23] == 1 and heard[34] in (3, 11)
     return token in heard and not is_error
