@@ -41,7 +41,7 @@ async def test_a_real_agent_is_operated(tmp_path: Path, monkeypatch: pytest.Monk
             assert "log       all debug" in (await host.run("retia", "status", "--local")).out
             assert "revision=" in host.log.read_text()
             wrong = await host.run("retia", "agent", "log-level", "debug", "--logger", "nobody", check=False)
-            assert wrong.code == 2 and "one of agent, duties" in wrong.err
+            assert wrong.code == 2 and "'nobody' is no logger\n  one of agent, " in wrong.err
             await host.stop(AGENT)
             while heard.recv(1000) != b"STOPPING=1":
                 pass
