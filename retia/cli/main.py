@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from retia import __version__, config
+from retia.daemons import garbage
 from retia.errors import RetiaError
 
 COMMANDS = (
@@ -105,6 +106,7 @@ def settings(
 
 def main() -> None:
     """Runs one command; exits 0, the error's own code, or 130 after Ctrl-C."""
+    garbage.loading()
     try:
         app(standalone_mode=True)
     except RetiaError as error:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from retia import __version__
 from retia.compile.compiler import Compiler
 from retia.config import Settings
-from retia.daemons import control, garbage
+from retia.daemons import control
 from retia.daemons.answerer import Answerer
 from retia.daemons.duties import Duties
 from retia.daemons.loop import Loop
@@ -54,7 +54,6 @@ log = logger("agent")
 async def run(settings: Settings, supervisor: Supervisor) -> None:
     """Until SIGTERM or SIGINT. A store or a switch that is not there yet is waited for. Raises what waiting does not
     mend: InvalidInput, Unsupported, NotAllowed, Conflict."""
-    garbage.loading()
     tunnel = _tunnel_address(settings)
     store = EtcdStore(access(settings))
     supervisor.beat()

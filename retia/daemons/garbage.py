@@ -1,4 +1,4 @@
-"""When an agent looks for garbage. Rows and flows are made by the ten thousand and hold no cycles, so looking through
+"""When a process looks for garbage. Rows and flows are made by the ten thousand and hold no cycles, so looking through
 them while they load takes as long as a third of the load, and later makes a change wait now and then.
 """
 
@@ -8,7 +8,8 @@ import gc
 
 
 def loading() -> None:
-    """Before the first load: hardly ever. (Never would let a store that is away for hours cost memory.)"""
+    """From the start of a command: hardly ever, as modules, records and rules come in. (Never would let a store that is
+    away for hours cost an agent memory.)"""
     gc.set_threshold(1_000_000, 50, 1000)
 
 
