@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.etcd import EtcdServer
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""Started in the background by a shell, this process would ignore Ctrl-C, and so would all that tests start."""
 
 
 @pytest.fixture(scope="session")
