@@ -26,8 +26,10 @@ from retia.values import Ip, Ip4
 DISCARD = 9
 REFRESH = 20.0
 PATIENCE = 1.0
+RETRY = 0.1
 GLANCE = 0.01
-"""Seconds: between two rounds, to wait for a new peer, and between two looks while waiting."""
+"""Seconds: between two rounds, to wait for a new peer, until the next round for one that did not answer (doubled each
+time), and between two looks while waiting."""
 
 _COMPLETE, _PERMANENT = 0x2, 0x4
 _NEIGHBOURS, _ROUTES = Path("/proc/net/arp"), Path("/proc/net/route")
@@ -47,13 +49,19 @@ class Underlay:
     def __init__(self, run_dir: Path | None) -> None:
         self._run_dir = run_dir
         self._peers: set[str] = set()
+        self._late: set[str] = set()
+        self._came_late = asyncio.Event()
 
     async def warm(self, peers: set[str]) -> set[str]:
         """From now on these are the peers in use. Returns when the new ones are resolved, or after `PATIENCE`
         seconds with those that are not."""
         new = peers - self._peers
         self._peers = set(peers)
-        return await self._resolve(new, PATIENCE) if new else set()
+        late = await self._resolve(new, PATIENCE) if new else set()
+        if late:
+            self._late |= late
+            self._came_late.set()
+        return late
 
     async def again(self) -> None:
         """After Open vSwitch was away: it may have forgotten. Waits less, since all its flows wait for this."""
@@ -61,10 +69,19 @@ class Underlay:
             await self._resolve(self._peers, PATIENCE / 5)
 
     async def run(self) -> None:
-        """Ask again for ever."""
+        """Ask again for ever; those that did not answer sooner, as a host that boots has its tunnel address late."""
+        pause = REFRESH
         while True:
-            await asyncio.sleep(REFRESH)
-            await self.again()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._came_late.wait()
+                self._came_late.clear()
+                pause = RETRY
+                continue
+            except TimeoutError:
+                asked = self._peers if pause >= REFRESH else self._late & self._peers
+            self._late = await self._resolve(asked, PATIENCE / 5) if asked else set()
+            pause = min(2 * pause, REFRESH) if self._late else REFRESH
 
     async def _resolve(self, peers: Iterable[str], patience: float) -> set[str]:
         hops = next_hops(peers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,25 @@ async def test_the_wait_is_short_and_names_whom_it_waited_for() -> None:
     one = Underlay(None)
     assert await one.warm(wanted) == {"10.9.1.1"}
     assert await one.warm(wanted) == set(), "asked for already, so it is not waited for again"
+
+
+async def test_a_peer_that_did_not_answer_is_asked_again_soon_until_it_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[set[str]] = []
+    monkeypatch.setattr(underlay, "ask", lambda peers: asked.append(set(peers)))
+    one = Underlay(None)
+    running = asyncio.create_task(one.run())
+    assert await one.warm({"192.168.1.2", "10.9.1.1"}) == {"10.9.1.1"}
+    async with asyncio.timeout(5):
+        while len(asked) < 3:
+            await asyncio.sleep(0.01)
+    assert asked[1:] == [{"10.9.1.1"}] * 2, "only the one that is late"
+    (tmp_path / "_NEIGHBOURS").write_text(NEIGHBOURS.replace("0x0         00:00:00:00:00:00", "0x2  02:00:00:00:00:03"))
+    async with asyncio.timeout(5):
+        while one._late:
+            await asyncio.sleep(0.01)
+    count = len(asked)
+    await asyncio.sleep(0.5)
+    assert len(asked) == count and not running.done()
+    running.cancel()
