@@ -1,0 +1,127 @@
+"""What `retia plan` foretells is what `apply` then does to real switches: the difference of two dumps, host by host."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from retia.lab import commands, file
+from retia.lab.spaces import SpacesLab
+from retia.store.contract import PREFIX
+
+Document = dict[str, Any]
+GUESTS = {"a": ("hv1", "web"), "b": ("hv2", "web"), "c": ("hv2", "db"), "d": ("hv3", "far")}
+
+FIRST: Document = {
+    "retia": 1,
+    "document": "lab",
+    "switches": {
+        "web": {"subnets": {"n": {"cidr": "10.1.0.0/24", "gateway": "10.1.0.1"}}, "ports": {"a": {}, "b": {}}},
+        "db": {"subnets": {"n": {"cidr": "10.2.0.0/24", "gateway": "10.2.0.1"}}, "ports": {"c": {}, "spare": {}}},
+        "far": {"subnets": {"n": {"cidr": "10.3.0.0/24", "gateway": "10.3.0.1"}}, "ports": {"d": {}}},
+    },
+    "routers": {
+        "r1": {"ports": {"to-web": {"switch": "web"}, "to-db": {"switch": "db"}}},
+    },
+}
+
+
+def new_port(document: Document) -> None:
+    document["switches"]["web"]["ports"]["later"] = {"addresses": "10.1.0.99"}
+
+
+def new_switch(document: Document) -> None:
+    subnet = {"n": {"cidr": "10.4.0.0/24", "gateway": "10.4.0.1"}}
+    document["switches"]["more"] = {"subnets": subnet, "ports": {"e": {}}}
+    document["routers"]["r1"]["ports"]["to-more"] = {"switch": "more"}
+
+
+def join(document: Document) -> None:
+    document["routers"]["r1"]["ports"]["to-far"] = {"switch": "far"}
+
+
+def route(document: Document) -> None:
+    document["routers"]["r1"]["routes"] = {"out": {"prefix": "192.0.2.0/24", "next_hop": "10.2.0.77"}}
+
+
+def disabled(document: Document) -> None:
+    document["switches"]["web"]["ports"]["b"]["admin_state"] = False
+
+
+def pruned(document: Document) -> None:
+    del document["switches"]["db"]["ports"]["spare"]
+    del document["switches"]["db"]["ports"]["c"]
+    del document["routers"]["r1"]["routes"]
+
+
+def router_down(document: Document) -> None:
+    document["routers"]["r1"]["admin_state"] = False
+
+
+def nothing(document: Document) -> None:
+    pass
+
+
+CHANGES: list[Callable[[Document], None]] = [
+    new_port, route, join, new_switch, disabled, nothing, pruned, router_down
+]  # fmt: skip
+
+
+async def test_a_plan_is_the_difference_of_two_dumps() -> None:
+    guests = {name: {"host": host, "port": f"{switch}/{name}"} for name, (host, switch) in GUESTS.items()}
+    spec = yaml.safe_dump({"lab": "plan", "hosts": ["hv1", "hv2", "hv3"], "guests": guests, "network": FIRST})
+    async with commands.standing(file.parse(spec, "plan"), f"plan-{os.getpid()}", True, False) as lab:
+        assert isinstance(lab, SpacesLab)
+        document = copy.deepcopy(FIRST)
+        touched = 0
+        for change in CHANGES:
+            change(document)
+            touched += await _foretold(lab, document, change.__name__)
+    assert touched > 100
+
+
+async def _foretold(lab: SpacesLab, document: Document, name: str) -> int:
+    """How many flows a change touched, after comparing it with what was foretold."""
+    path = lab.place.dir / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(document))
+    host = lab.hosts["hv1"]
+    words = ("-f", str(path), "--prune", "-o", "json")
+    revision = (await lab.store.snapshot(PREFIX)).revision
+    plan = json.loads((await host.run("retia", "plan", *words, "--flows")).out)
+    again = (await lab.store.snapshot(PREFIX)).records
+    assert max(record.revision for key, record in again.items() if "/data/object/" in key) <= revision, name
+    before = await _dumps(lab)
+    applied = json.loads((await host.run("retia", "apply", *words, "--wait", "20")).out)
+    after = await _dumps(lab)
+    for part in ("create", "update", "delete"):
+        assert len(plan[part]) == len(applied[part]), (name, part)
+    wanted = {each: _difference(before[each], after[each]) for each in before}
+    told = {one["host"]: Counter((line["change"], line["table"]) for line in one["lines"]) for one in plan["flows"]}
+    assert {each: told.get(each, Counter()) for each in wanted} == wanted, name
+    assert plan["untouched"] == sum(not difference for difference in wanted.values()), name
+    return sum(sum(difference.values()) for difference in wanted.values())
+
+
+async def _dumps(lab: SpacesLab) -> dict[str, dict[str, str]]:
+    """Of each host, what every flow (table, priority and match) does and bears as its cookie."""
+    await asyncio.sleep(0.2)
+    return {name: dict(_flow(line) for line in await host.flows()) for name, host in lab.hosts.items()}
+
+
+def _flow(line: str) -> tuple[str, str]:
+    cookie, _, rest = line.partition(", ")
+    match, _, actions = rest.partition(" actions=")
+    return match, cookie + actions
+
+
+def _difference(before: dict[str, str], after: dict[str, str]) -> Counter[tuple[str, int]]:
+    changes = {match: "+" if match not in before else "-" for match in before.keys() ^ after.keys()}
+    changes |= {match: "~" for match in before.keys() & after.keys() if before[match] != after[match]}
+    return Counter((how, int(match.partition("table=")[2].partition(",")[0] or 0)) for match, how in changes.items())
