@@ -7,6 +7,7 @@ The same as `ovs-ofctl monitor`, without its printing. Changes nothing in the sw
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -59,18 +60,19 @@ class Observer:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._counting = _connect(path)
         self._watching: socket.socket | None = None
         self._events: list[Event] = []
         self._came = threading.Condition()
 
     def count(self) -> int:
-        """How many flows there are now."""
+        """How many flows there are now. Asked on a connection of its own: one that stays open and is not read loses
+        Open vSwitch's probes, and with them its other end."""
         body = struct.pack("!HHxxxxBxxxIIxxxxQQ", AGGREGATE, 0, 0xFF, ANY, ANY, 0, 0) + NO_MATCH
-        self._counting.sendall(HEADER.pack(VERSION, MULTIPART_REQUEST, 8 + len(body), 1) + body)
-        for kind, reply in _messages(self._counting):
-            if kind == MULTIPART_REPLY:
-                return _flow_count(reply[8:])
+        with contextlib.closing(_connect(self._path)) as counting:
+            counting.sendall(HEADER.pack(VERSION, MULTIPART_REQUEST, 8 + len(body), 1) + body)
+            for kind, reply in _messages(counting):
+                if kind == MULTIPART_REPLY:
+                    return _flow_count(reply[8:])
         raise EOFError("Open vSwitch closed the connection")
 
     def watch(self) -> None:
@@ -90,7 +92,6 @@ class Observer:
 
     def close(self) -> None:
         self.unwatch()
-        self._counting.close()
 
     def _record(self, watching: socket.socket) -> None:
         try:
