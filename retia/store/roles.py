@@ -15,7 +15,7 @@ from typing import Any
 
 from aetcd import rpc
 
-from retia.errors import Conflict, RetiaError
+from retia.errors import Conflict, NotFound, RetiaError
 from retia.store.connection import TIMEOUT, Connection
 from retia.store.contract import PREFIX, StaleWrite, Transaction
 from retia.store.etcd import EtcdStore
@@ -80,10 +80,13 @@ class Roles:
         return name
 
     async def remove(self, host: str) -> None:
-        """The user and the role of a host's agent; its session ends."""
+        """The user and the role of a host's agent; its session ends. Raises NotFound when it has neither."""
         name = agent_user(host)
-        await self._ask("UserDelete", rpc.AuthUserDeleteRequest(name=name))
-        await self._ask("RoleDelete", rpc.AuthRoleDeleteRequest(role=name))
+        user = await _unless(self._ask("UserDelete", rpc.AuthUserDeleteRequest(name=name)), "name not found")
+        role = await _unless(self._ask("RoleDelete", rpc.AuthRoleDeleteRequest(role=name)), "name not found")
+        if not user and not role:
+            advice = "`etcdctl user list` says which there are; `retia store auth agent HOST` makes one"
+            raise NotFound(f"the agent of {host} has no user at etcd", where=name, advice=advice)
 
     async def _draw_key(self, host: str) -> None:
         for _ in range(20):
@@ -113,10 +116,15 @@ class Roles:
 
 async def _unless_there(asking: Awaitable[Any]) -> bool:
     """Whether it was new."""
+    return await _unless(asking, "already exists", "already has")
+
+
+async def _unless(asking: Awaitable[Any], *words: str) -> bool:
+    """Whether it was done; not, where etcd refuses in these words."""
     try:
         await asking
     except RetiaError as error:
-        if "already exists" not in error.what and "already has" not in error.what:
+        if not any(word in error.what for word in words):
             raise
         return False
     return True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from retia.errors import Retry, StoreRefused
+from retia.errors import NotFound, Retry, StoreRefused
 from retia.model.state import Alive, Applied, Binding, HostProblem, HostState
 from retia.store import schema
 from retia.store.contract import INDEX, Transaction
@@ -104,6 +104,16 @@ async def test_an_operator_declares_and_gives_no_rights(guarded: Guarded) -> Non
     await ann.commit(Transaction(puts={f"{OBJECTS}port/x": b"{}"}))
     with pytest.raises(StoreRefused, match="permission denied"):
         await Roles(ann).agent("hv3", "x")
+
+
+async def test_a_host_whose_agent_has_no_user_is_named(guarded: Guarded) -> None:
+    await Roles(guarded.root).remove("hv2")
+    for host in ("hv2", "hv9"):
+        with pytest.raises(NotFound, match=f"the agent of {host} has no user at etcd") as error:
+            await Roles(guarded.root).remove(host)
+        assert "user list" in error.value.advice
+    with pytest.raises(StoreRefused):
+        await Roles(guarded.hv1).remove("hv1")
 
 
 async def test_a_token_that_etcd_forgot_is_renewed(guarded: Guarded) -> None:
