@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from retia.lab.spaces import SpacesLab
 from retia.store.contract import PREFIX
 
 Document = dict[str, Any]
+Place = tuple[str, int, int]  # how it changes, table, priority
 GUESTS = {"a": ("hv1", "web"), "b": ("hv2", "web"), "c": ("hv2", "db"), "d": ("hv3", "far")}
 
 FIRST: Document = {
@@ -103,7 +105,7 @@ async def _foretold(lab: SpacesLab, document: Document, name: str) -> int:
     for part in ("create", "update", "delete"):
         assert len(plan[part]) == len(applied[part]), (name, part)
     wanted = {each: _difference(before[each], after[each]) for each in before}
-    told = {one["host"]: Counter((line["change"], line["table"]) for line in one["lines"]) for one in plan["flows"]}
+    told = {one["host"]: Counter(_place(line) for line in one["lines"]) for one in plan["flows"]}
     assert {each: told.get(each, Counter()) for each in wanted} == wanted, name
     assert plan["untouched"] == sum(not difference for difference in wanted.values()), name
     return sum(sum(difference.values()) for difference in wanted.values())
@@ -121,7 +123,18 @@ def _flow(line: str) -> tuple[str, str]:
     return match, cookie + actions
 
 
-def _difference(before: dict[str, str], after: dict[str, str]) -> Counter[tuple[str, int]]:
+def _place(line: dict[str, Any]) -> Place:
+    return line["change"], line["table"], line["priority"]
+
+
+def _difference(before: dict[str, str], after: dict[str, str]) -> Counter[Place]:
     changes = {match: "+" if match not in before else "-" for match in before.keys() ^ after.keys()}
     changes |= {match: "~" for match in before.keys() & after.keys() if before[match] != after[match]}
-    return Counter((how, int(match.partition("table=")[2].partition(",")[0] or 0)) for match, how in changes.items())
+    return Counter(
+        (how, _number(match, "table", 0), _number(match, "priority", 32768)) for match, how in changes.items()
+    )
+
+
+def _number(match: str, name: str, absent: int) -> int:
+    found = re.search(rf"\b{name}=(\d+)", match)
+    return int(found[1]) if found else absent
