@@ -37,9 +37,9 @@ FALSE = """
   - {id: no-such-object, withdraw: port web/nobody}
   - {id: flows-gone, withdraw: port web/b, flows: same}
   - {id: true-restored, do: [{restore: {}}, {ping: {from: a, to: b}, within: 3}]}
-  - {id: flows-not-mended, remove-flows: {host: hv1, mended: 0}}
-  - {id: flow-not-gone, add-flow: {host: hv1, stage: LOOKUP, flow: 'priority=7,actions=drop', mended: 0}}
   - {id: tunnel-not-back, do: [{stop-agent: hv2}, {remove-tunnel: {host: hv2, mended: 0.2}}]}
+  - {id: flow-not-gone, add-flow: {host: hv2, stage: LOOKUP, flow: 'priority=7,actions=drop', mended: 0.2}}
+  - {id: flows-not-mended, remove-flows: {host: hv2, mended: 0.2}}
   - {id: switch-runs, start-switch: hv1}
   - {id: database-runs, start-database: hv1}
   - {id: database-off, do: [{stop-database: hv1}, {stop-database: hv1}]}
