@@ -46,6 +46,29 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ovs_run_dir: Annotated[str, Says("Where Open vSwitch keeps its sockets.")] = "/var/run/openvswitch"
     run_dir: Annotated[str, Says("Where the agent keeps its control socket.")] = "/run/retia"
     lease_seconds: Annotated[float, Says("A host counts as dead when its agent was away this long.")] = 10.0
+    bfd_interval: Annotated[
+        int,
+        Says(
+            "Milliseconds between two BFD packets to each watched host; it counts as unreachable when three in a row are "
+            "missing. All hosts need BFD, so set it alike everywhere: the slower end decides."
+        ),
+        msgspec.Meta(ge=50, le=60000),
+    ] = 200
+    ipfix_collector: Annotated[
+        str, Says("Where Open vSwitch sends IPFIX records of sampled packets, ADDRESS:PORT; nowhere by default.")
+    ] = ""
+    ipfix_sampling: Annotated[
+        int, Says("One in this many packets is sampled for IPFIX."), msgspec.Meta(ge=1, le=0xFFFFFFFF)
+    ] = 64
+    sflow_collector: Annotated[
+        str, Says("Where Open vSwitch sends sFlow datagrams, ADDRESS:PORT; nowhere by default.")
+    ] = ""
+    sflow_sampling: Annotated[
+        int, Says("One in this many packets is sampled for sFlow."), msgspec.Meta(ge=1, le=0xFFFFFFFF)
+    ] = 64
+    sflow_polling: Annotated[
+        int, Says("Seconds between two sFlow reports of each port's counters."), msgspec.Meta(ge=1, le=86400)
+    ] = 10
     metrics_address: Annotated[
         str, Says("Where the agent answers Prometheus, as 127.0.0.1:9273; nowhere by default. See metrics.md.")
     ] = ""

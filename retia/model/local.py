@@ -26,3 +26,45 @@ class InterfaceChange(NamedTuple):
     def name(self) -> str:
         one = self.new or self.old
         return one.name if one else ""
+
+
+class WantedUplink(NamedTuple):
+    """A way out of the integration bridge: a patch port `name`, whose other end `name` + "-p" is a port of `bridge`,
+    there with tag `vlan` unless it is 0."""
+
+    name: str
+    bridge: str
+    vlan: int = 0
+
+    @property
+    def other_end(self) -> str:
+        return f"{self.name}-p"
+
+
+class WantedPeer(NamedTuple):
+    """A tunnel port to one other host, for BFD to say whether it is reached. It carries nothing else out."""
+
+    name: str
+    address: str
+
+
+class Attachment(NamedTuple):
+    """An uplink or peer port that is there: of an uplink both ends. `bfd` is "up" or "down", "" for an uplink; `seen`:
+    it was up once since Open vSwitch started."""
+
+    name: str
+    ofport: int
+    bfd: str = ""
+    seen: bool = False
+
+
+class AttachmentChange(NamedTuple):
+    """`old` is None when it came, `new` is None when it went."""
+
+    old: Attachment | None
+    new: Attachment | None
+
+    @property
+    def name(self) -> str:
+        one = self.new or self.old
+        return one.name if one else ""

@@ -4,7 +4,7 @@ and packets go down. One suite tests them all."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from retia.errors import RetiaError
@@ -13,7 +13,7 @@ from retia.flows.carrying import Punted
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.meter import Meter
 from retia.flows.wire import Observed
-from retia.model.local import InterfaceChange
+from retia.model.local import AttachmentChange, InterfaceChange, WantedPeer, WantedUplink
 from retia.switch.bundle import Refusal
 
 
@@ -21,6 +21,14 @@ class InterfacesChanged(NamedTuple):
     """`whole` marks the first report after the database was reached: only now is it known what is not there."""
 
     changes: tuple[InterfaceChange, ...]
+    whole: bool = False
+
+
+class AttachmentsChanged(NamedTuple):
+    """Uplinks and peers, which are no interfaces to `InterfacesChanged`. `whole` as there. Without changes:
+    `attachment_problems` are others."""
+
+    changes: tuple[AttachmentChange, ...]
     whole: bool = False
 
 
@@ -57,7 +65,9 @@ class Hindered(NamedTuple):
     error: RetiaError | None
 
 
-SwitchEvent = InterfacesChanged | Connected | Disconnected | ForeignChange | Refused | Hindered | Punted
+SwitchEvent = (
+    InterfacesChanged | AttachmentsChanged | Connected | Disconnected | ForeignChange | Refused | Hindered | Punted
+)
 
 
 class Switch(Protocol):
@@ -87,6 +97,26 @@ class Switch(Protocol):
     async def warm(self, peers: set[str]) -> set[str]:
         """Keep the underlay neighbours of these tunnel addresses resolved. Returns when they are, or after a short
         time with those that are not."""
+
+    async def attach(self, uplinks: Collection[WantedUplink], peers: Collection[WantedPeer]) -> None:
+        """From now on exactly these are to be there; what others do to them is put right. Those that are right are not
+        touched; before the first call none is taken away. Remembered while the switch is away: raises nothing."""
+
+    @property
+    def attachment_problems(self) -> Mapping[str, str]:
+        """What keeps uplinks and peers, by name, from being there. Those of which there is nothing to say are left
+        out."""
+
+    async def flush_zones(self, zones: Iterable[int]) -> None:
+        """Forget the connections tracked in these zones. A switch that is away has forgotten them: raises nothing."""
+
+    async def open_local(self) -> str:
+        """Bring the bridge's own port up, for this host's kernel to send and receive by it, and keep it up; its MAC,
+        which stays as it is. Raises SwitchAway."""
+
+    @property
+    def local_mac(self) -> str:
+        """The MAC of the bridge's own port; "" before `open_local`."""
 
     @property
     def hindrance(self) -> RetiaError | None:
