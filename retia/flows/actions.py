@@ -12,6 +12,8 @@ from retia.flows.fields import Subfield
 
 IN_PORT = 0xFFFFFFF8
 LOCAL = 0xFFFFFFFE
+NOBODY_LIVE = 0xFFFF
+"""What `LoadLive` writes when none of its ports is live."""
 CONTROLLER = 0xFFFFFFFD
 CONTROLLER_ID = 0x5254
 """"RT": punts meant for another program's connection never reach ours, nor ours theirs."""
@@ -75,6 +77,44 @@ class CheckLarger(Action, frozen=True, cache_hash=True):
     """Write whether the frame, Ethernet header included, has more than so many bytes: 1 or 0 into one bit."""
 
     octets: int
+    to: Subfield
+
+
+class Translate(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
+    """The address translation of a `Ct`. With an `address`: what a new connection's source (`source`) or destination
+    becomes, with a port out of the range `first_port` to `last_port` (0: any). Without one, and for all packets of a
+    connection that is known: what was settled for it is done, and undone for its replies."""
+
+    source: bool = False
+    address: int = 0
+    first_port: int = 0
+    last_port: int = 0
+
+
+class Ct(Action, frozen=True, cache_hash=True):
+    """Send the packet through connection tracking in a zone: a number, or 16 bits of a register. With a `table`, a copy
+    goes on there with `ct_state` and `ct_zone` set, once the actions after this one are done: those still see the
+    packet as it was before. `commit` makes a new connection known; only with it may a `nat` have an address."""
+
+    zone: Subfield | int
+    table: int | None = None
+    commit: bool = False
+    nat: Translate | None = None
+
+
+class LoadLive(Action, frozen=True, cache_hash=True):
+    """Write one of the ports that are live into 16 bits, or 0xffff if none is: spread by connection, both directions
+    alike, over all of them, else the first. A port that does not exist is not live."""
+
+    members: tuple[int, ...]
+    to: Subfield
+    spread: bool
+
+
+class Spread(Action, frozen=True, cache_hash=True):
+    """Write one of 0 to `count` - 1, the same for all packets of a connection in both directions."""
+
+    count: int
     to: Subfield
 
 

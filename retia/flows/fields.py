@@ -28,6 +28,12 @@ class Field(NamedTuple):
     needs: Needs = ()
     maskable: bool = True
     writable: bool = True
+    wire_octets: int = 0
+
+    @property
+    def octets(self) -> int:
+        """The bytes of a value on the wire."""
+        return self.wire_octets or (self.bits + 7) // 8
 
     @property
     def full(self) -> int:
@@ -70,6 +76,8 @@ _DECLARED = (
     *(Field(f"reg{n}", NXM_1, n, 32) for n in range(16)),
     *(Field(f"xreg{n}", 0x8001, n, 64) for n in range(8)),
     *(Field(f"xxreg{n}", NXM_1, 111 + n, 128) for n in range(4)),
+    Field("ct_state", NXM_1, 105, 8, writable=False, wire_octets=4),
+    Field("ct_zone", NXM_1, 106, 16, maskable=False, writable=False),
     Field("eth_dst", OPENFLOW_BASIC, 3, 48),
     Field("eth_src", OPENFLOW_BASIC, 4, 48),
     Field("eth_type", OPENFLOW_BASIC, 5, 16, maskable=False, writable=False),
@@ -89,6 +97,10 @@ _DECLARED = (
     Field("arp_sha", OPENFLOW_BASIC, 24, 48, _IS_ARP),
     Field("arp_tha", OPENFLOW_BASIC, 25, 48, _IS_ARP),
 )
+
+CT_STATES = {"new": 1, "est": 2, "rel": 4, "rpl": 8, "inv": 16, "trk": 32, "snat": 64, "dnat": 128}
+"""The bits of ct_state, all that there are of 32: Open vSwitch shows a match on the others as one without them. A
+packet that was not tracked has none."""
 
 OPTION = "tun_metadata0"
 """The Geneve option. A packet without it reads as 0, but no match on it hits, not even one on 0."""

@@ -24,14 +24,15 @@ from retia.flows.actions import (
 )
 from retia.flows.fields import ARP, FIELDS, TCP, UDP, Subfield, whole
 from retia.flows.flow import Flow
+from retia.flows.forms import read, read_part, read_state
 from retia.flows.match import Match, match
-from retia.flows.spelling import ADDRESSES, FROM_NXM, MACS, OLD_NAMES, RESERVED_PORTS, SHORTHANDS
+from retia.flows.spelling import ADDRESSES, MACS, OLD_NAMES, RESERVED_PORTS, SHORTHANDS
 from retia.flows.wire import Observed
 from retia.values import Ip, Mac
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _WORD = re.compile(rf"(?:{_QUOTED}|[^,\s\"])+")
-_ACTION = re.compile(rf"(?:\([^)]*\)|{_QUOTED}|[^,(\"])+")
+_ACTION = re.compile(rf"(?:\((?:[^()]|\([^()]*\))*\)|{_QUOTED}|[^,(\"])+")
 _HEAD = ("cookie", "table", "priority", "n_packets", "n_bytes", "duration", "idle_age", "hard_age", "reset_counts")
 _OLD_WRITES = {
     **{f"mod_dl_{end}": f"eth_{end}" for end in ("src", "dst")},
@@ -94,6 +95,9 @@ def _parse_match(words: list[str], ports: PortNames) -> Match:
         if name == "in_port":
             wanted[name] = _port(value, ports)
             continue
+        if name == "ct_state":
+            wanted[name] = read_state(value)
+            continue
         number, _, mask = value.partition("/")
         wanted[name] = (_number(name, number), _mask(name, mask)) if mask else _number(name, number)
     return match(**wanted)
@@ -150,9 +154,9 @@ def _parse_action(word: str, wanted: Match, ports: PortNames) -> Action:
         case "set_field":
             return _parse_write(value, OLD_NAMES.get(to, to))
         case "load":
-            return Load(_parse_part(to), int(value, 0))
+            return Load(read_part(to), int(value, 0))
         case "move":
-            return Move(_parse_part(value), _parse_part(to))
+            return Move(read_part(value), read_part(to))
         case "output":
             return Output(_port(rest, ports))
         case "goto_table":
@@ -171,10 +175,10 @@ def _parse_form(word: str) -> Action:
     if found := re.fullmatch(r"resubmit\(,(\d+)\)", word):
         return Resubmit(int(found[1]))
     if found := re.fullmatch(r"check_pkt_larger\((\d+)\)->(.+)", word):
-        return CheckLarger(int(found[1]), _parse_part(found[2]))
+        return CheckLarger(int(found[1]), read_part(found[2]))
     if found := re.fullmatch(r"controller\((.*)\)", word):
         return _parse_punt(dict(part.split("=") for part in found[1].split(",")))
-    return Output(RESERVED_PORTS[word])
+    return read(word) or Output(RESERVED_PORTS[word])
 
 
 def _parse_punt(parts: dict[str, str]) -> Punt:
@@ -195,13 +199,3 @@ def _parse_write(value: str, name: str) -> Load:
     if part.mask != bits:
         raise ValueError(f"the mask {mask} has holes")
     return Load(part, _number(name, number) >> start)
-
-
-def _parse_part(text: str) -> Subfield:
-    nxm, _, rest = text.partition("[")
-    name = FROM_NXM.get(nxm, nxm)
-    inside = rest.rstrip("]")
-    if not inside:
-        return whole(name)
-    first, _, last = inside.partition("..")
-    return Subfield(name, int(first), int(last or first) - int(first) + 1)

@@ -12,7 +12,10 @@ PORT_NAMES = {IN_PORT: "IN_PORT", LOCAL: "LOCAL", CONTROLLER: "CONTROLLER", 0xFF
 RESERVED_PORTS = {name: port for port, name in PORT_NAMES.items()}
 MACS = ("eth_src", "eth_dst", "arp_sha", "arp_tha")
 ADDRESSES = ("ip_src", "ip_dst", "arp_spa", "arp_tpa", "tun_src", "tun_dst")
-DECIMAL = ("nw_proto", "nw_ttl", "icmp_type", "icmp_code", "arp_op", "tcp_src", "tcp_dst", "udp_src", "udp_dst")
+DECIMAL = (
+    *("ct_zone", "nw_proto", "nw_ttl", "icmp_type", "icmp_code", "arp_op"),
+    *("tcp_src", "tcp_dst", "udp_src", "udp_dst"),
+)
 OLD_NAMES = {"dl_src": "eth_src", "dl_dst": "eth_dst", "dl_type": "eth_type", "nw_src": "ip_src", "nw_dst": "ip_dst"}
 SHORTHANDS: dict[str, dict[str, int]] = {
     "ip": {"eth_type": IPV4},
@@ -38,6 +41,8 @@ NXM_NAMES = {
     "tun_src": "NXM_NX_TUN_IPV4_SRC",
     "tun_dst": "NXM_NX_TUN_IPV4_DST",
     "tun_metadata0": "NXM_NX_TUN_METADATA0",
+    "ct_state": "NXM_NX_CT_STATE",
+    "ct_zone": "NXM_NX_CT_ZONE",
     "eth_dst": "NXM_OF_ETH_DST",
     "eth_src": "NXM_OF_ETH_SRC",
     "eth_type": "NXM_OF_ETH_TYPE",

@@ -6,11 +6,14 @@ Sources: ovs-fields(7), ovs-actions(7), ovs-ofctl(8).
 
 from __future__ import annotations
 
+import msgspec
+
 from retia.flows.actions import (
     CONTROLLER_ID,
     Action,
     Actions,
     CheckLarger,
+    Ct,
     DecTtl,
     ForgetInPort,
     Goto,
@@ -21,11 +24,12 @@ from retia.flows.actions import (
     Punt,
     Resubmit,
 )
-from retia.flows.fields import FIELDS, OPTION, Subfield, whole
+from retia.flows.fields import FIELDS, whole
 from retia.flows.flow import Flow
+from retia.flows.forms import show, show_part, show_state
 from retia.flows.match import Match
 from retia.flows.reading import parse_flow
-from retia.flows.spelling import ADDRESSES, DECIMAL, MACS, NXM_NAMES, PORT_NAMES
+from retia.flows.spelling import ADDRESSES, DECIMAL, MACS, PORT_NAMES
 from retia.flows.wire import Foreign
 from retia.values import Ip4, Mac
 
@@ -40,6 +44,8 @@ def show_flow(flow: Flow) -> str:
 
 
 def _numbered(action: Action) -> Action:
+    if isinstance(action, Ct) and action.table is not None:
+        return msgspec.structs.replace(action, table=int(action.table))
     return type(action)(int(action.table)) if isinstance(action, Goto | Resubmit) else action
 
 
@@ -48,6 +54,8 @@ def show_match(wanted: Match) -> str:
 
 
 def _show_field(name: str, value: int, mask: int) -> str:
+    if name == "ct_state":
+        return f"{name}={show_state(value, mask)}"
     full = FIELDS[name].full if name in FIELDS else 0
     shown = f"{name}={show_value(name, value)}"
     return shown if mask == full else f"{shown}/{_show_mask(name, mask)}"
@@ -82,7 +90,7 @@ def show_action(action: Action) -> str:
             mask = "" if to == whole(to.field) else f"/{_show_mask(to.field, to.mask)}"
             return f"set_field:{shown}{mask}->{to.field}"
         case Move(source, to):
-            return f"move:{_show_part(source)}->{_show_part(to)}"
+            return f"move:{show_part(source)}->{show_part(to)}"
         case Output(port):
             return PORT_NAMES.get(port) or f"output:{port}"
         case Resubmit(table):
@@ -96,17 +104,9 @@ def show_action(action: Action) -> str:
         case Punt(userdata):
             return f"controller(userdata={userdata.hex('.')},id={CONTROLLER_ID})"
         case CheckLarger(octets, to):
-            return f"check_pkt_larger({octets})->{_show_part(to)}"
+            return f"check_pkt_larger({octets})->{show_part(to)}"
         case ForgetInPort():
             return "set_field:0->in_port"
         case Foreign(data):
             return f"foreign({data.hex()})"
-    raise TypeError(f"{action!r} has no text form")
-
-
-def _show_part(part: Subfield) -> str:
-    """Of an option all bits are named: ovs-ofctl does not know how many the switch has mapped to it."""
-    if part == whole(OPTION):
-        return f"{NXM_NAMES[OPTION]}[0..{part.bits - 1}]"
-    name, bracket, rest = str(part).partition("[")
-    return f"{NXM_NAMES[name]}{bracket}{rest}"
+    return show(action)

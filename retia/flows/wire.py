@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from retia.flows import nicira
 from retia.flows.actions import (
     CONTROLLER,
     CONTROLLER_ID,
@@ -28,9 +29,10 @@ from retia.flows.actions import (
     Punt,
     Resubmit,
 )
-from retia.flows.fields import FIELDS, Field, Subfield
+from retia.flows.fields import Subfield
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.match import Match, match
+from retia.flows.oxm import BY_OXM, CODES, field_at, header
 
 ADD, DELETE, DELETE_STRICT = 0, 3, 4
 RESET_COUNTS = 4
@@ -39,7 +41,7 @@ ALL_TABLES = 0xFF
 NO_BUFFER = 0xFFFFFFFF
 CONTROLLER_MAX_LENGTH = 0xFFFF
 
-NICIRA = 0x2320
+NICIRA = nicira.NICIRA
 _RESUBMIT_TABLE, _CONTROLLER2, _CHECK_LARGER = 14, 37, 49
 _IN_PORT_16 = 0xFFF8
 _RESUBMIT = struct.pack("!IHH", NICIRA, _RESUBMIT_TABLE, _IN_PORT_16)
@@ -50,21 +52,9 @@ _FORGET_IN_PORT = struct.pack("!HHHBBH6x", 25, 16, 0, 0, 2, 0)
 """set_field of NXM_OF_IN_PORT, 16 bits: the OXM form of 32 bits is refused here."""
 _FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
 _FOREIGN = "foreign-"
-_HEADER = struct.Struct("!HBB")
 _PAIR = struct.Struct("!HH")
 _APPLY, _GOTO = struct.Struct("!HHI"), struct.Struct("!HHBxxx")
 _PADDING = [bytes(count) for count in range(8)]
-
-
-def _codes(field: Field) -> tuple[int, bytes, bytes, int]:
-    """The full mask, the OXM headers of an exact and of a masked match, and the bytes of a value."""
-    size = (field.bits + 7) // 8
-    exact = _HEADER.pack(field.oxm_class, field.oxm_field << 1, size)
-    return field.full, exact, _HEADER.pack(field.oxm_class, field.oxm_field << 1 | 1, 2 * size), size
-
-
-_CODES = {name: _codes(field) for name, field in FIELDS.items()}
-_BY_OXM = {(field.oxm_class, field.oxm_field): field for field in FIELDS.values()}
 
 
 class Foreign(Action, frozen=True):
@@ -111,9 +101,9 @@ def encode_match(wanted: Match) -> bytes:
 
 
 def _encode_field(name: str, value: int, mask: int) -> bytes:
-    if name not in _CODES:
+    if name not in CODES:
         return _encode_foreign(name, value)
-    full, exact, masked, size = _CODES[name]
+    full, exact, masked, size = CODES[name]
     if mask == full:
         return exact + value.to_bytes(size, "big")
     return masked + value.to_bytes(size, "big") + mask.to_bytes(size, "big")
@@ -159,7 +149,7 @@ def _encode_load(action: Load) -> bytes:
 def _encode_move(action: Move) -> bytes:
     source, to = action.source, action.to
     bits = struct.pack("!HHHxx", source.bits, source.start, to.start)
-    return _action(28, bits + _CODES[source.field][1] + _CODES[to.field][1])
+    return _action(28, bits + header(source.field) + header(to.field))
 
 
 def _encode_punt(action: Punt) -> bytes:
@@ -169,7 +159,7 @@ def _encode_punt(action: Punt) -> bytes:
 
 
 def _encode_larger(action: CheckLarger) -> bytes:
-    return _action(0xFFFF, _LARGER + _PAIR.pack(action.octets, action.to.start) + _CODES[action.to.field][1] + bytes(6))
+    return _action(0xFFFF, _LARGER + _PAIR.pack(action.octets, action.to.start) + header(action.to.field) + bytes(6))
 
 
 def _action(kind: int, body: bytes) -> bytes:
@@ -188,6 +178,7 @@ _ENCODERS: dict[type[Action], Callable[[Any], bytes]] = {
     Metered: lambda action: struct.pack("!HHI", 29, 8, action.meter),
     Punt: _encode_punt,
     CheckLarger: _encode_larger,
+    **{kind: lambda action: _action(0xFFFF, nicira.ENCODERS[type(action)](action)) for kind in nicira.ENCODERS},
 }
 
 
@@ -270,9 +261,9 @@ def _fields_of(fields: bytes) -> Match:
     while place < len(fields):
         oxm_class, flagged, size = struct.unpack_from("!HBB", fields, place)
         data = fields[place + 4 : place + 4 + size]
-        field = _BY_OXM.get((oxm_class, flagged >> 1))
+        field = BY_OXM.get((oxm_class, flagged >> 1))
         half = size >> (flagged & 1)
-        if field is None or half > (field.bits + 7) // 8:
+        if field is None or half > field.octets:
             foreign.append((f"{_FOREIGN}{fields[place : place + 4].hex()}", int.from_bytes(data, "big"), 0))
         elif flagged & 1:
             parts[field.name] = (int.from_bytes(data[:half], "big"), int.from_bytes(data[half:], "big"))
@@ -343,7 +334,8 @@ def _decode_action(kind: int, data: bytes) -> Action:
         return _decode_punt(data)
     if kind == 0xFFFF and data[4:10] == _LARGER:
         return _decode_larger(data)
-    return Foreign(data)
+    found = nicira.decode(data[4:]) if kind == 0xFFFF else None
+    return Foreign(data) if found is None else found
 
 
 def _decode_punt(data: bytes) -> Action:
@@ -356,14 +348,14 @@ def _decode_punt(data: bytes) -> Action:
 
 def _decode_larger(data: bytes) -> Action:
     octets, start = _PAIR.unpack_from(data, 10)
-    field = _BY_OXM.get(_oxm_id(data, 14))
+    field = field_at(data, 14)
     return Foreign(data) if field is None else CheckLarger(octets, Subfield(field.name, start, 1))
 
 
 def _decode_load(data: bytes) -> Action:
     oxm_class, flagged, size = struct.unpack_from("!HBB", data, 4)
-    field = _BY_OXM.get((oxm_class, flagged >> 1))
-    if field is None or size >> (flagged & 1) > (field.bits + 7) // 8:
+    field = BY_OXM.get((oxm_class, flagged >> 1))
+    if field is None or size >> (flagged & 1) > field.octets:
         return Foreign(data)
     if not flagged & 1:
         return Load(Subfield(field.name, 0, field.bits), int.from_bytes(data[8 : 8 + size], "big"))
@@ -379,13 +371,7 @@ def _decode_load(data: bytes) -> Action:
 
 def _decode_move(data: bytes) -> Action:
     bits, source_start, start = struct.unpack_from("!HHH", data, 4)
-    source = _BY_OXM.get(_oxm_id(data, 12))
-    target = _BY_OXM.get(_oxm_id(data, 16))
+    source, target = field_at(data, 12), field_at(data, 16)
     if source is None or target is None:
         return Foreign(data)
     return Move(Subfield(source.name, source_start, bits), Subfield(target.name, start, bits))
-
-
-def _oxm_id(data: bytes, place: int) -> tuple[int, int]:
-    oxm_class, flagged = struct.unpack_from("!HB", data, place)
-    return oxm_class, flagged >> 1

@@ -7,21 +7,37 @@ import random
 from retia.flows.actions import (
     Action,
     CheckLarger,
+    Ct,
     DecTtl,
     ForgetInPort,
     Goto,
     Load,
+    LoadLive,
     Metered,
     Move,
     Output,
     Punt,
     Resubmit,
+    Spread,
+    Translate,
 )
 from retia.flows.fields import ARP, FIELDS, ICMP, IPV4, TCP, UDP, Subfield, whole
 from retia.flows.flow import Flow
 from retia.flows.match import match
 
-ALWAYS = ["in_port", "metadata", "tun_id", "tun_dst", "tun_metadata0", "reg0", "reg3", "reg9", "reg15"]
+ALWAYS = [
+    "in_port",
+    "metadata",
+    "tun_id",
+    "tun_dst",
+    "tun_metadata0",
+    "reg0",
+    "reg3",
+    "reg9",
+    "reg15",
+    "ct_state",
+    "ct_zone",
+]
 ETHERNET = ["eth_dst", "eth_src"]
 KINDS = {
     "any": ({}, []),
@@ -32,7 +48,7 @@ KINDS = {
     "udp": ({"eth_type": IPV4, "nw_proto": UDP}, ["udp_src", "udp_dst", "ip_dst"]),
 }
 METER = 7
-READ_ONLY = {"in_port", "nw_proto", "eth_type"}
+READ_ONLY = {"in_port", "nw_proto", "eth_type", "ct_state", "ct_zone"}
 
 
 def random_flow(rnd: random.Random, tables: int = 20) -> Flow:
@@ -43,6 +59,8 @@ def random_flow(rnd: random.Random, tables: int = 20) -> Flow:
     actions = [_action(rnd, [*names]) for _ in range(rnd.randrange(0, 4))]
     if "eth_type" in fixed and fixed["eth_type"] == IPV4 and rnd.random() < 0.3:
         actions.append(DecTtl())
+    if fixed.get("eth_type") == IPV4 and rnd.random() < 0.3:
+        actions.append(_ct(rnd))
     if rnd.random() < 0.1:
         actions.insert(0, Metered(METER))
     if table + 1 < tables and rnd.random() < 0.5:
@@ -61,7 +79,7 @@ def _value(rnd: random.Random, name: str) -> int | tuple[int, int]:
 
 
 def _action(rnd: random.Random, names: list[str]) -> Action:
-    choice = rnd.randrange(8)
+    choice = rnd.randrange(10)
     if choice == 0:
         return Output(rnd.randrange(1, 60))
     if choice == 1:
@@ -76,6 +94,11 @@ def _action(rnd: random.Random, names: list[str]) -> Action:
         return Punt(rnd.randbytes(rnd.randrange(1, 20)))
     if choice == 7:
         return CheckLarger(rnd.randrange(1, 0x10000), Subfield(rnd.choice(["reg3", "reg9"]), rnd.randrange(32), 1))
+    if choice == 8:
+        members = tuple(rnd.randrange(1, 0xFF00) for _ in range(rnd.randrange(5)))
+        return LoadLive(members, Subfield(rnd.choice(["reg3", "xreg6"]), rnd.choice([0, 16]), 16), rnd.random() < 0.5)
+    if choice == 9:
+        return Spread(rnd.randrange(1, 257), Subfield(rnd.choice(["reg3", "xxreg2"]), rnd.randrange(16), 8))
     part = whole(rnd.choice([name for name in names if name not in READ_ONLY | {"tun_id"}]))
     if (
         rnd.random() < 0.5
@@ -85,3 +108,13 @@ def _action(rnd: random.Random, names: list[str]) -> Action:
     ):
         part = Subfield(part.field, rnd.randrange(0, 4), 5)
     return Load(part, rnd.getrandbits(part.bits))
+
+
+def _ct(rnd: random.Random) -> Ct:
+    zone = rnd.choice([0, 7, 0xFFFF, Subfield("reg9", 0, 16), Subfield("xreg6", 16, 16), Subfield("metadata", 8, 16)])
+    table = rnd.choice([None, rnd.randrange(20)])
+    if rnd.random() < 0.5:
+        return Ct(zone, table, rnd.random() < 0.5, rnd.choice([None, Translate()]))
+    first = rnd.choice([0, rnd.randrange(1, 60000)])
+    last = first and rnd.choice([first, first + rnd.randrange(1, 5000)])
+    return Ct(zone, table, True, Translate(rnd.random() < 0.5, rnd.getrandbits(32) | 1, first, last))

@@ -9,7 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retia.errors import InvalidInput
-from retia.flows.actions import IN_PORT, LOCAL, Action, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.actions import (
+    IN_PORT,
+    LOCAL,
+    Action,
+    Ct,
+    DecTtl,
+    ForgetInPort,
+    Goto,
+    Load,
+    LoadLive,
+    Move,
+    Output,
+    Resubmit,
+    Spread,
+    Translate,
+)
 from retia.flows.fields import FIELDS, WIDE, Subfield, whole
 from retia.flows.flow import Flow
 from retia.flows.match import Match, match
@@ -81,6 +96,9 @@ def test_every_field_comes_back(name: str) -> None:
         assert parse_flow(f"{show_match(masked)} actions=drop").flow.match == masked
 
 
+REG = Subfield("reg11", 0, 16)
+
+
 @pytest.mark.parametrize(
     ("action", "text"),
     [
@@ -102,11 +120,57 @@ def test_every_field_comes_back(name: str) -> None:
         pytest.param(Goto(9), "goto_table:9", id="goto"),
         pytest.param(DecTtl(), "dec_ttl", id="dec_ttl"),
         pytest.param(ForgetInPort(), "set_field:0->in_port", id="forget"),
+        pytest.param(Ct(0, nat=Translate()), "ct(nat)", id="ct-nowhere"),
+        pytest.param(Ct(REG, 5, nat=Translate()), "ct(table=5,zone=NXM_NX_REG11[0..15],nat)", id="ct-undo"),
+        pytest.param(
+            Ct(REG, 5, True, Translate(True, 0x0A000001, 1024, 65535)),
+            "ct(commit,table=5,zone=NXM_NX_REG11[0..15],nat(src=10.0.0.1:1024-65535))",
+            id="ct-snat",
+        ),
+        pytest.param(
+            Ct(7, None, True, Translate(False, 0x0A000001, 80, 80)),
+            "ct(commit,zone=7,nat(dst=10.0.0.1:80))",
+            id="ct-dnat",
+        ),
+        pytest.param(
+            LoadLive((1, 65000), REG, True),
+            "bundle_load(symmetric_l3l4+udp,0,hrw,ofport,NXM_NX_REG11[0..15],members:1,65000)",
+            id="live-spread",
+        ),
+        pytest.param(
+            LoadLive((), REG, False),
+            "bundle_load(eth_src,0,active_backup,ofport,NXM_NX_REG11[0..15],members:)",
+            id="live-first",
+        ),
+        pytest.param(
+            Spread(3, Subfield("reg0", 0, 2)),
+            "multipath(symmetric_l3l4+udp,0,hrw,3,0,NXM_NX_REG0[0..1])",
+            id="spread",
+        ),
     ],
 )
 def test_every_action(action: Action, text: str) -> None:
     assert show_actions((action,)) == text
     assert parse_flow(f"actions={text}").flow.actions == (action,)
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        pytest.param((0x22, 0x2A), "+est-rpl+trk", id="some"),
+        pytest.param((0x21, 0xFF), "new|trk", id="all"),
+        pytest.param((0, 0xFF), "0", id="none"),
+    ],
+)
+def test_states(state: tuple[int, int], text: str) -> None:
+    wanted = match(ct_state=state)
+    assert show_match(wanted) == f"ct_state={text}"
+    assert parse_flow(f"ct_state={text} actions=drop").flow.match == wanted
+
+
+def test_states_may_stand_in_any_order_or_as_a_number() -> None:
+    assert parse_flow("ct_state=+trk+est-rpl actions=drop").flow.match == match(ct_state=(0x22, 0x2A))
+    assert parse_flow("ct_state=0x21/0x29 actions=drop").flow.match == match(ct_state=(0x21, 0x29))
 
 
 class Named(int):
@@ -115,11 +179,10 @@ class Named(int):
 
 
 def test_stages_are_names_for_people_and_numbers_for_ovs_ofctl() -> None:
-    actions = (Resubmit(Named(3)), Goto(Named(4)))
-    assert show_actions(actions) == "resubmit(,STAGE),goto_table:STAGE"
-    assert (
-        show_flow(Flow(Named(2), 1, (), actions)) == "cookie=0x0,table=2,priority=1 actions=resubmit(,3),goto_table:4"
-    )
+    actions = (Ct(7, Named(5)), Resubmit(Named(3)), Goto(Named(4)))
+    assert show_actions(actions) == "ct(table=STAGE,zone=7),resubmit(,STAGE),goto_table:STAGE"
+    shown = "cookie=0x0,table=2,priority=1 actions=ct(table=5,zone=7),resubmit(,3),goto_table:4"
+    assert show_flow(Flow(Named(2), 1, (), actions)) == shown
 
 
 def test_no_actions_are_a_drop() -> None:
@@ -175,6 +238,13 @@ def test_ports_by_name(shown: str, name: str) -> None:
         pytest.param("actions=set_field:0x5/0x5->reg0", id="mask-with-holes"),
         pytest.param("actions=move:NXM_NX_REG0[a..b]->NXM_NX_REG1[]", id="no-bits"),
         pytest.param("actions=resubmit(7,9)", id="resubmit-with-port"),
+        pytest.param("ip actions=ct(commit,exec(set_field:1->ct_mark))", id="ct-with-mark"),
+        pytest.param("ip actions=ct(commit,nat(src=10.0.0.1-10.0.0.9))", id="nat-to-a-range"),
+        pytest.param("ip actions=ct(nat,nat)", id="nat-twice"),
+        pytest.param("actions=bundle_load(eth_src,0,hrw,ofport,NXM_NX_REG0[0..15],members:1)", id="other-hash"),
+        pytest.param("actions=multipath(eth_src,0,hrw,3,0,NXM_NX_REG0[])", id="other-spread"),
+        pytest.param("ct_state=+fine actions=drop", id="no-state"),
+        pytest.param("ct_state=+est,-x actions=drop", id="cut-state"),
         pytest.param("tp_src=7 actions=drop", id="ports-of-nothing"),
         pytest.param("NXST_FLOW reply (xid=0x4):", id="the-head-of-a-dump"),
     ],

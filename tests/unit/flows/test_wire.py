@@ -38,6 +38,23 @@ def test_any_action_decodes(seed: int) -> None:
     assert len(actions) == 3
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("ffff00180000232000230003000000000000ff0000000000", id="forced"),
+        pytest.param("ffff00180000232000230001000000000000ff0000000015", id="with-a-helper"),
+        pytest.param("ffff0028000023200023000000000000000704000000000000190010800000040000000000000000", id="marking"),
+        pytest.param("ffff002000002320000d000000010000000000020000000f0001000400000000", id="another-hash"),
+        pytest.param("ffff002000002320000a00030000000000020003000000010000000f00010004", id="with-an-argument"),
+        pytest.param("ffff001000002320000a000300000000", id="cut"),
+    ],
+)
+def test_another_form_of_an_edges_action_is_foreign(text: str) -> None:
+    data = bytes.fromhex(text)
+    (action,) = decode_instructions(struct.pack("!HHI", 4, 8 + len(data), 0) + data)
+    assert action == Foreign(data)
+
+
 def test_a_field_that_is_not_ours_keeps_its_bytes() -> None:
     """So that such a flow can be deleted: tcp_flags with a mask, ipv6_dst, an experimenter's field."""
     fields = bytes.fromhex("800055040002000280003610" + "20010db8" * 4 + "ffff020500005ad705")
