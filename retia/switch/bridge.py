@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from retia.errors import Conflict, Unsupported
+from retia.errors import Conflict, SwitchAway, Unsupported
 from retia.model.local import TUNNEL_PORT
-from retia.switch.ovsdb import Database, Row, identifiers, many, mapping
+from retia.switch.ovsdb import Database, Row, as_map, identifiers, many, mapping
 
 TUNNEL_OFPORT = 60000
 OLDEST = (2, 17)
@@ -22,10 +22,16 @@ _IN_BAND = ("disable-in-band", "true")
 
 @dataclass(frozen=True)
 class Wanted:
-    """The bridge as it should be. `datapath` is Open vSwitch's datapath_type."""
+    """The bridge as it should be. `datapath` is Open vSwitch's datapath_type, `bfd_interval` in milliseconds."""
 
     bridge: str
     datapath: str = "system"
+    bfd_interval: int = 200
+
+    @property
+    def has_devices(self) -> bool:
+        """Whether its ports can be devices of this host. Open vSwitch's datapath for tests makes none."""
+        return self.datapath != "dummy"
 
 
 async def ensure(database: Database, wanted: Wanted) -> None:
@@ -90,7 +96,7 @@ def _new_bridge(wanted: Wanted) -> list[Row]:
             "row": {"name": wanted.bridge, "ports": ["named-uuid", "port"], **_columns(wanted)},
             "uuid-name": "bridge",
         },
-        _reach("Open_vSwitch", [], "bridges", ["named-uuid", "bridge"]),
+        reach("Open_vSwitch", [], "bridges", ["named-uuid", "bridge"]),
         {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]},
     ]
 
@@ -109,7 +115,7 @@ def _insert_port(name: str, interface: list[str]) -> Row:
     return {"op": "insert", "table": "Port", "row": {"name": name, "interfaces": interface}, "uuid-name": "port"}
 
 
-def _reach(table: str, where: list[Any], column: str, member: list[str]) -> Row:
+def reach(table: str, where: list[Any], column: str, member: list[str]) -> Row:
     """Without a reference from above a row would be collected as garbage."""
     return {"op": "mutate", "table": table, "where": where, "mutations": [[column, "insert", ["set", [member]]]]}
 
@@ -124,7 +130,7 @@ async def _adopt(database: Database, bridge: Row, wanted: Wanted) -> None:
         changes.append({"op": "update", "table": "Bridge", "where": where, "row": columns})
     for column, value in maps.items():
         if not mapping(value).items() <= mapping(current[column]).items():
-            changes.append(_write_keys("Bridge", where, column, mapping(value)))
+            changes.append(write_keys("Bridge", where, column, mapping(value)))
     if changes:
         await database.transact(*changes)
 
@@ -143,10 +149,10 @@ def _owner(bridge: Row) -> str:
     return ""
 
 
-def _write_keys(table: str, where: list[Any], column: str, values: dict[str, str]) -> Row:
+def write_keys(table: str, where: list[Any], column: str, values: dict[str, str]) -> Row:
     """Insert alone would leave a key that is there with its old value."""
     keys = [column, "delete", ["set", list(values)]]
-    inserted = [column, "insert", ["map", [list(pair) for pair in values.items()]]]
+    inserted = [column, "insert", as_map(values)]
     return {"op": "mutate", "table": table, "where": where, "mutations": [keys, inserted]}
 
 
@@ -154,9 +160,9 @@ async def _ensure_tunnel(database: Database, found: list[Row], wanted: Wanted) -
     if found:
         if not _TUNNEL.items() <= mapping(found[0]["options"]).items():
             where = [["_uuid", "==", found[0]["_uuid"]]]
-            await database.transact(_write_keys("Interface", where, "options", _TUNNEL))
+            await database.transact(write_keys("Interface", where, "options", _TUNNEL))
         return
-    row = {"name": TUNNEL_PORT, "type": "geneve", "options": ["map", [list(pair) for pair in _TUNNEL.items()]]}
+    row = {"name": TUNNEL_PORT, "type": "geneve", "options": as_map(_TUNNEL)}
     await database.transact(
         {
             "op": "insert",
@@ -165,7 +171,7 @@ async def _ensure_tunnel(database: Database, found: list[Row], wanted: Wanted) -
             "uuid-name": "interface",
         },
         _insert_port(TUNNEL_PORT, ["named-uuid", "interface"]),
-        _reach("Bridge", [["name", "==", wanted.bridge]], "ports", ["named-uuid", "port"]),
+        reach("Bridge", [["name", "==", wanted.bridge]], "ports", ["named-uuid", "port"]),
     )
 
 
@@ -185,6 +191,21 @@ async def _check_tunnel(database: Database, interface: Row, wanted: Wanted) -> N
             advice=f"use that bridge (--bridge {holders[0]['name']}), or remove the port: "
             f"ovs-vsctl del-port {TUNNEL_PORT}",
         )
+
+
+async def keep_mac(database: Database, wanted: Wanted) -> str:
+    """The MAC of the bridge's own port, which Open vSwitch else takes from whatever ports there are. Raises
+    SwitchAway."""
+    name = ["name", "==", wanted.bridge]
+    found = await database.select("Interface", [name], ["mac_in_use"])
+    macs = [mac for row in found for mac in many(row["mac_in_use"])]
+    if not macs:
+        raise SwitchAway(f"{wanted.bridge} has no MAC yet", where=database.where, advice="start ovs-vswitchd")
+    (row,) = await database.select("Bridge", [name], ["other_config"])
+    kept = mapping(row["other_config"]).get("hwaddr")
+    if not kept:
+        await database.transact(write_keys("Bridge", [name], "other_config", {"hwaddr": macs[0]}))
+    return kept or str(macs[0])
 
 
 async def request_ofports(database: Database, numbers: dict[str, int]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -60,7 +60,7 @@ TABLES = 3
 TABLE_STATS = struct.Struct("!BxxxIQQ")
 """A table's number, its flows, the packets looked up in it and those that met a flow."""
 FLOW_MONITOR = 16
-SET_PACKET_IN_FORMAT, SET_CONTROLLER_ID, SET_TLV_TABLE, GET_TLV_TABLE = 16, 20, 24, 25
+SET_PACKET_IN_FORMAT, SET_CONTROLLER_ID, SET_TLV_TABLE, GET_TLV_TABLE, FLUSH_ZONE = 16, 20, 24, 25, 29
 """Nicira's messages, as EXPERIMENTER."""
 PACKET_IN_WITH_METADATA = 2
 """NXT_PACKET_IN2: punts bring registers, metadata and userdata with them."""
@@ -257,6 +257,12 @@ class Connection:
     def packet_out(self, frame: bytes, actions: Actions) -> None:
         """Carry out actions on a packet of the agent's own."""
         self.send(Kind.PACKET_OUT, encode_packet_out(frame, actions))
+
+    async def flush_zones(self, zones: Iterable[int]) -> None:
+        """Forget the tracked connections of these zones. Raises SwitchAway."""
+        for zone in zones:
+            self._nicira(FLUSH_ZONE, struct.pack("!6xH", zone))
+        await self.barrier()
 
     async def sizes(self) -> dict[int, int]:
         """How many flows each table has: the switch counts them itself, so that nothing is dumped."""

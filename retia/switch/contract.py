@@ -108,7 +108,7 @@ class Switch(Protocol):
         out."""
 
     async def flush_zones(self, zones: Iterable[int]) -> None:
-        """Forget the connections tracked in these zones. A switch that is away has forgotten them: raises nothing."""
+        """Forget the connections tracked in these zones. Remembered while the switch is away: raises nothing."""
 
     async def open_local(self) -> str:
         """Bring the bridge's own port up, for this host's kernel to send and receive by it, and keep it up; its MAC,

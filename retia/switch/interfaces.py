@@ -2,7 +2,8 @@
 
     Bridge ─ ports ─► Port ─ interfaces ─► Interface (name, ofport, external_ids:iface-id)
 
-An interface is there once it has a port number. After a gap in the connection only the difference comes out.
+An interface is there once it has a port number. After a gap in the connection only the difference comes out. Uplinks
+and peers are none of them: they are `attachments`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,28 @@ from retia.model.local import TUNNEL_PORT, Interface, InterfaceChange
 from retia.switch.ovsdb import Row, Updates, identifiers, many, mapping
 
 MONITORED = {
-    "Bridge": ["name", "ports", "fail_mode", "protocols", "controller"],
-    "Port": ["name", "interfaces"],
-    "Interface": ["name", "ofport", "ofport_request", "external_ids", "error", "type", "options"],
+    "Bridge": ["name", "ports", "fail_mode", "protocols", "controller", "datapath_type"],
+    "Port": ["name", "interfaces", "tag"],
+    "Interface": [
+        *("name", "ofport", "ofport_request", "external_ids", "error", "type", "options", "bfd", "bfd_status"),
+    ],
 }
 _OURS = ("fail_mode", "protocols", "controller", "type", "options")
 """What `bridge.ensure` has written, or would not have touched."""
+
+UPLINK, PEER = "uplink", "peer"
+
+
+def mark(row: Row) -> str:
+    """Whether an interface is an uplink's or a peer's: what it bears as `external_ids:retia`, or nothing."""
+    said = mapping(row["external_ids"]).get("retia", "")
+    return said if said in (UPLINK, PEER) else ""
+
+
+def number_of(row: Row) -> int:
+    """0 while Open vSwitch has not given it one."""
+    ofport = many(row["ofport"])
+    return ofport[0] if ofport and isinstance(ofport[0], int) and ofport[0] > 0 else 0
 
 
 class Interfaces:
@@ -104,18 +121,16 @@ class Interfaces:
         return identifiers(row["interfaces"]) if row else []
 
     def _interface(self, uuid: str, row: Row) -> Interface | None:
-        """None while it has no port number, is not on our bridge, or is the bridge's own."""
-        ofport = many(row["ofport"])
+        """None while it has no port number, is not on our bridge, is the bridge's own, or an uplink or peer."""
         if self._owner.get(uuid) not in self._ports:
             return None
         self._note_trouble(row)
-        if not ofport or ofport[0] in (-1, []):
-            return None
-        if row["name"] == self._bridge or not isinstance(ofport[0], int) or ofport[0] < 1:
+        ofport = number_of(row)
+        if row["name"] == self._bridge or not ofport:
             return None
         if not [one for one in many(row["ofport_request"]) if isinstance(one, int)]:
-            self.unrequested[row["name"]] = ofport[0]
-        return Interface(row["name"], ofport[0], mapping(row["external_ids"]).get("iface-id", ""))
+            self.unrequested[row["name"]] = ofport
+        return None if mark(row) else Interface(row["name"], ofport, mapping(row["external_ids"]).get("iface-id", ""))
 
     def _note_trouble(self, row: Row) -> None:
         said = [one for one in many(row.get("error", "")) if one]

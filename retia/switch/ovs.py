@@ -1,6 +1,7 @@
 """The real switch: Open vSwitch beside the agent, behind the contract of `contract.Switch`.
 
-    run ─┬─ database: connect ─► ensure bridge and tunnel port ─► monitor ─► interface changes ─► report
+    run ─┬─ database: connect ─► ensure bridge and tunnel port ─► monitor ─┬► interface and attachment changes ─► report
+         │                                                                 └► attachments not as wanted ─► transaction
          ├─ openflow: connect ─► TLV map ─► flow monitor ─► neighbours ─► reconcile ─► Connected ─► repairs ─► ...
          └─ underlay: neighbours of the tunnels in use, asked again and again
 
@@ -11,22 +12,33 @@ by waiting (too old, not root, someone else's bridge) ends `run` before the firs
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from retia.errors import RetiaError, Retry, SwitchAway
+from retia.errors import RetiaError, Retry, SwitchAway, SwitchRefused
 from retia.flows.actions import Actions
 from retia.flows.carrying import decode_punt
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.meter import Meter
 from retia.flows.wire import Observed, Update, decode_updates
 from retia.log import logger
-from retia.switch import bridge, connection, ovsdb
+from retia.model.local import WantedPeer, WantedUplink
+from retia.switch import bridge, connection, link, ovsdb
+from retia.switch.attachments import Attachments
 from retia.switch.bridge import Wanted
 from retia.switch.bundle import Refusal
 from retia.switch.connection import FLOW_MONITOR, Connection, Kind, Message
-from retia.switch.contract import DATABASE, VSWITCHD, Connected, Disconnected, Hindered, InterfacesChanged, Reporter
+from retia.switch.contract import (
+    DATABASE,
+    VSWITCHD,
+    AttachmentsChanged,
+    Connected,
+    Disconnected,
+    Hindered,
+    InterfacesChanged,
+    Reporter,
+)
 from retia.switch.interfaces import MONITORED, Interfaces
 from retia.switch.reconciler import Reconciler
 from retia.switch.repair import Pause, keep_repaired
@@ -55,14 +67,20 @@ class Place:
 
 
 class OvsSwitch:
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, hooks: frozenset[int] = frozenset()) -> None:
+        """`hooks`: tables where flows of others are left alone."""
         self._place = place
-        self._reconciler = Reconciler()
+        self._reconciler = Reconciler(kept_tables=hooks)
         self._underlay = Underlay(place.run_dir if place.wanted.datapath == "netdev" else None)
         self._interfaces = Interfaces(place.wanted.bridge)
+        self._attachments = Attachments(place.wanted)
+        self._look_again: Callable[[], None] = lambda: None
+        self._attached = asyncio.Event()
+        self._attached.set()
         self._foreign: asyncio.Queue[Update] = asyncio.Queue()
         self._made = asyncio.Event()
         self.hindrance: RetiaError | None = None
+        self.local_mac = ""
         self._report: Reporter = lambda event: None
 
     @property
@@ -93,6 +111,36 @@ class OvsSwitch:
 
     async def warm(self, peers: set[str]) -> set[str]:
         return await self._underlay.warm(peers)
+
+    async def attach(self, uplinks: Collection[WantedUplink], peers: Collection[WantedPeer]) -> None:
+        self._attachments.want(uplinks, peers)
+        self._look_again()
+        await self._attached.wait()
+
+    @property
+    def attachment_problems(self) -> Mapping[str, str]:
+        return self._attachments.problems
+
+    async def flush_zones(self, zones: Iterable[int]) -> None:
+        await self._reconciler.flush_zones(zones)
+
+    async def open_local(self) -> str:
+        database = await ovsdb.connect(self._place.database)
+        try:
+            self.local_mac = await bridge.keep_mac(database, self._place.wanted)
+        finally:
+            await database.close()
+        self._open_local()
+        return self.local_mac
+
+    def _open_local(self) -> None:
+        """Raises SwitchAway."""
+        name = self._place.wanted.bridge
+        try:
+            link.up(name)
+        except OSError as error:
+            if self._place.wanted.has_devices:
+                raise SwitchAway(f"{name} cannot be brought up: {error.strerror}", where=name) from None
 
     async def check(self) -> None:
         """Reach both ends once. Raises what is wrong: SwitchAway, Unsupported, NotAllowed, Conflict."""
@@ -145,12 +193,25 @@ class OvsSwitch:
         database.on_closed = lambda: rows.put_nowait(None)
         first = await database.monitor(MONITORED)
         self._interfaces.reset()
+        self._attachments.reset()
+
+        def look_again() -> None:
+            self._attached.clear()
+            rows.put_nowait({})
+
+        self._look_again = look_again
         try:
             await self._take_rows(database, first, report, whole=True)
+            await self._attach(database, report)
             while (update := await rows.get()) is not None:
                 await self._take_rows(database, update, report)
+                if rows.empty():  # only then is it known what our own last transaction did
+                    await self._attach(database, report)
         except Retry as error:
             log.debug("database away", error=error.what)
+        finally:
+            self._look_again = lambda: None
+            self._attached.set()
         report(Disconnected(DATABASE))
 
     async def _take_rows(
@@ -162,6 +223,9 @@ class OvsSwitch:
             log.error("Open vSwitch cannot make an interface", interface=name, error=said)
         if changes or whole:
             report(InterfacesChanged(tuple(changes), whole))
+        attached = self._attachments.update(rows, whole)
+        if attached or whole:
+            report(AttachmentsChanged(tuple(attached), whole))
         unrequested, self._interfaces.unrequested = self._interfaces.unrequested, {}
         if unrequested:
             await bridge.request_ofports(database, unrequested)
@@ -169,6 +233,22 @@ class OvsSwitch:
         if disturbed:
             log.warning("bridge or tunnel port was changed, and is put right", bridge=self._place.wanted.bridge)
             await self._ensure(database, report)
+
+    async def _attach(self, database: ovsdb.Database, report: Reporter) -> None:
+        """Make uplinks and peers right, and tell when something else keeps them from it than before."""
+        if self._attachments.dirty:
+            before = self._attachments.problems
+            try:
+                if changes := self._attachments.plan():
+                    await database.transact(*changes)
+            except SwitchRefused as error:
+                self._attachments.refused(error.what)
+            for name, said in self._attachments.problems.items() - before.items():
+                log.warning("not attached", name=name, why=said)
+            if self._attachments.problems != before:
+                report(AttachmentsChanged(()))
+        if not self._attachments.dirty:  # else others were wanted meanwhile
+            self._attached.set()
 
     async def _ensure(self, database: ovsdb.Database, report: Reporter) -> None:
         """Make the bridge right. Once it was, what hinders it is told, and looked at again when something changes: all
@@ -210,12 +290,21 @@ class OvsSwitch:
             refusals = await self._reconciler.connected(made)
             if not made.closed.is_set():
                 log.info("switch connected", bridge=self._place.wanted.bridge)
+                self._keep_local_open()
                 report(Connected(tuple(refusals)))
             await made.keep()
         finally:
             self._reconciler.disconnected()
             await made.close()
         report(Disconnected(VSWITCHD))
+
+    def _keep_local_open(self) -> None:
+        """A userspace Open vSwitch that was started again has made the bridge's device anew."""
+        if self.local_mac:
+            try:
+                self._open_local()
+            except SwitchAway as error:
+                log.error("direct exits are closed", error=error.what)
 
     async def _connect(self, tries: int = START_TRIES) -> Connection:
         """A connection with the TLV map in place and the flow monitor on."""

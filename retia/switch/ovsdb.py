@@ -163,6 +163,11 @@ def mapping(value: Any) -> dict[str, str]:
     return dict(value[1]) if isinstance(value, list) and value and value[0] == "map" else {}
 
 
+def as_map(value: dict[str, str]) -> list[Any]:
+    """What `mapping` reads."""
+    return ["map", [list(pair) for pair in value.items()]]
+
+
 def identifiers(value: Any) -> list[str]:
     """The UUIDs of a reference column."""
     return [one[1] for one in many(value)]

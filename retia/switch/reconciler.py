@@ -24,6 +24,7 @@ from retia.flows.actions import Actions
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.meter import Meter
 from retia.flows.wire import ADDED, MODIFIED, REMOVED, Observed, Update
+from retia.pipeline.generation import BITS
 from retia.switch.bundle import Bundler, Change, Refusal, delete, delete_all, put
 
 NO_SUCH_METER = (12, 2)
@@ -48,6 +49,9 @@ class Channel(Protocol):
     def packet_out(self, frame: bytes, actions: Actions) -> None:
         """Raises SwitchAway."""
 
+    async def flush_zones(self, zones: Iterable[int]) -> None:
+        """Forget the tracked connections of these zones. Raises SwitchAway."""
+
     def abort(self) -> None: ...
 
 
@@ -67,15 +71,17 @@ class Reconciler:
     """Holds what the switch should have; told of connections by `ovs` and `software`. Where a change may have gone in
     by half, the connection is given up: it is opened again, and that ends in the difference."""
 
-    def __init__(self, bundler: Callable[[Any], Sender] = Bundler) -> None:
-        """`bundler` makes of a connection what sends changes over it."""
+    def __init__(self, bundler: Callable[[Any], Sender] = Bundler, kept_tables: frozenset[int] = frozenset()) -> None:
+        """`bundler` makes of a connection what sends changes over it. In `kept_tables` flows of others stay."""
         self._make_bundler = bundler
+        self._kept_tables = kept_tables
         self.desired: dict[FlowKey, Flow] = {}
         self.refused: dict[FlowKey, Refusal] = {}
         self._started = False
         self._connection: Channel | None = None
         self._bundler: Sender | None = None
         self._meters: dict[int, Meter] = {}
+        self._stale_zones: set[int] = set()
         self._lock = asyncio.Lock()
 
     @property
@@ -108,6 +114,18 @@ class Reconciler:
                     await self._connection.add_meters(self._meters)
                     await self._connection.drop_meters(self._meters)
 
+    async def flush_zones(self, zones: Iterable[int]) -> None:
+        """At once, or before anything else when the switch is back: the kernel's connections outlive Open vSwitch."""
+        self._stale_zones |= set(zones)
+        with contextlib.suppress(SwitchAway):
+            await self._flush_zones()
+
+    async def _flush_zones(self) -> None:
+        """Raises SwitchAway."""
+        if self._connection is not None and (zones := sorted(self._stale_zones)):
+            await self._connection.flush_zones(zones)
+            self._stale_zones -= set(zones)
+
     def send(self, frame: bytes, actions: Actions) -> None:
         """Raises SwitchAway."""
         self.channel.packet_out(frame, actions)
@@ -138,6 +156,7 @@ class Reconciler:
         self.refused.clear()
         connection = self._connection
         try:
+            await self._flush_zones()
             await connection.add_meters(self._meters)
             observed = {one.flow.key: one.flow for one in await connection.dump()}
             self._bundler = self._make_bundler(connection)
@@ -151,15 +170,20 @@ class Reconciler:
     def _difference(self, observed: dict[FlowKey, Flow]) -> Iterator[Change]:
         """Where nothing is right the flows are those of another pipeline: taking them all out at once is cheapest."""
         wrong = [flow for key, flow in self.desired.items() if observed.get(key) != flow]
-        if observed and len(wrong) == len(self.desired):
+        theirs = {key for key, flow in observed.items() if key not in self.desired and self._is_kept(flow)}
+        if observed and not theirs and len(wrong) == len(self.desired):
             observed = {}
             yield delete_all()
         for flow in wrong:
             old = observed.get(flow.key)
             yield put(flow, reset_counts=old is not None and old.cookie != flow.cookie)
-        for key in observed:
+        for key in observed.keys() - theirs:
             if key not in self.desired:
                 yield delete(key)
+
+    def _is_kept(self, flow: Flow) -> bool:
+        """Whether a flow that is not desired is someone else's to have there. Retia's former ones say so themselves."""
+        return flow.table in self._kept_tables and not flow.cookie >> (64 - BITS)
 
     async def foreign(self, updates: Iterable[Update]) -> Repair:
         """Flows that someone else added, changed or removed: put back what is ours, remove what is not."""
@@ -178,7 +202,7 @@ class Reconciler:
             return
         wanted = self.desired.get(flow.key)
         if wanted is None or flow.key in self.refused:
-            if update.event != REMOVED:
+            if update.event != REMOVED and not self._is_kept(flow):
                 changes[flow.key] = delete(flow.key)
         elif update.event == REMOVED or flow != wanted:
             changes[flow.key] = put(wanted, reset_counts=update.event != REMOVED and flow.cookie != wanted.cookie)

@@ -27,7 +27,7 @@ from retia.flows.match import meets_needs
 from retia.flows.meter import Meter
 from retia.flows.walk import PACKET_OUT, PuntedCopy, Sent, Walk, walk, walk_out
 from retia.flows.wire import ADD, ADDED, DELETE, MODIFIED, REMOVED, Observed, Update, decode_flow_mod
-from retia.model.local import TUNNEL_PORT, Interface
+from retia.model.local import TUNNEL_PORT, Attachment, Interface, WantedPeer, WantedUplink
 from retia.switch.bundle import Change, Refusal
 from retia.switch.connection import Kind, Message, refused
 from retia.switch.reconciler import NO_SUCH_METER
@@ -70,7 +70,8 @@ class Bucket:
 
 class SoftwareBridge:
     """`running` and `database` say which of the two programs are up. `on_sent` gets each frame that left by a port.
-    `made` tells an interface from one of its name that was there before."""
+    `made` tells an interface from one of its name that was there before; `bridges` are the physical ones that uplinks
+    may lead to."""
 
     def __init__(self, name: str = "br-int", on_sent: Callable[[Sent], None] | None = None) -> None:
         self.name = name
@@ -79,11 +80,17 @@ class SoftwareBridge:
         self.exists = False
         self.interfaces: dict[str, Interface] = {}
         self.made: dict[str, int] = {}
+        self.bridges: set[str] = set()
+        self.attached: dict[str, WantedUplink | WantedPeer] = {}
+        self.local_up = False
+        self.flushed: list[int] = []
         self.flows = FlowTable()
         self.meters: dict[int, Bucket] = {}
         self.changed = asyncio.Event()
         self._counters: dict[FlowKey, Counter] = {}
         self._numbers: dict[str, int] = {}
+        self._live: set[str] = set()
+        self._seen: set[str] = set()
         self._links: list[Link] = []
 
     # -- what its agent asks of it ---------------------------------------------------------------------------------
@@ -93,6 +100,31 @@ class SoftwareBridge:
         if not self.exists or TUNNEL_PORT not in self.interfaces:
             self.exists = True
             self.plug(TUNNEL_PORT)
+
+    def attach(self, uplinks: Iterable[WantedUplink], peers: Iterable[WantedPeer]) -> None:
+        """Exactly these ports besides the interfaces; no news when it is so already."""
+        wanted: dict[str, WantedUplink | WantedPeer] = {one.name: one for one in uplinks}
+        wanted |= {one.name: one for one in peers}
+        if self.exists and self.attached != wanted:
+            self.attached = wanted
+            self.look_again()
+
+    @property
+    def attachments(self) -> dict[str, Attachment]:
+        """Those that are there: an uplink while its bridge is."""
+        every = [self._attachment(one) for one in self.attached.values()]
+        return {one.name: one for one in every if one is not None}
+
+    def _attachment(self, one: WantedUplink | WantedPeer) -> Attachment | None:
+        number = self._number(one.name)
+        if isinstance(one, WantedUplink):
+            return Attachment(one.name, number) if one.bridge in self.bridges else None
+        return Attachment(one.name, number, "up" if one.name in self._live else "down", one.name in self._seen)
+
+    def is_live(self, number: int) -> bool:
+        """Whether Open vSwitch would choose this port in `LoadLive`."""
+        live = {one.ofport for one in self.attachments.values() if one.bfd != "down"}
+        return number in live or any(one.ofport == number for one in self.interfaces.values())
 
     @property
     def reachable(self) -> bool:
@@ -124,40 +156,64 @@ class SoftwareBridge:
 
     def plug(self, name: str, iface_id: str = "") -> int:
         """An interface, new or named anew; its number, which it keeps for life."""
-        number = self._numbers.setdefault(name, len(self._numbers) + 1)
+        number = self._number(name)
         if name not in self.interfaces:
             self.made[name] = next(_makings)
         self.interfaces[name] = Interface(name, number, iface_id)
-        self._tell()
+        self.look_again()
         return number
 
     def unplug(self, name: str) -> None:
         if self.interfaces.pop(name, None) is not None:
-            self._tell()
+            self.look_again()
+
+    def _number(self, name: str) -> int:
+        return self._numbers.setdefault(name, len(self._numbers) + 1)
+
+    def detach(self, name: str) -> None:
+        """An uplink's or peer's port goes."""
+        if self.attached.pop(name, None) is not None:
+            self.look_again()
+
+    def add_bridge(self, name: str) -> None:
+        self.bridges.add(name)
+        self.look_again()
+
+    def remove_bridge(self, name: str) -> None:
+        self.bridges.discard(name)
+        self.look_again()
+
+    def set_live(self, name: str, live: bool) -> None:
+        """What BFD finds of a peer, there or to come."""
+        (self._live.add if live else self._live.discard)(name)
+        self._seen |= {name} & self._live
+        self.look_again()
 
     def remove(self) -> None:
         """The bridge, with all its ports and flows."""
         self.exists = False
         self.interfaces.clear()
+        self.attached.clear()
         self._forget()
 
     def stop(self) -> None:
         """The switch program ends: nothing is carried, and no flow is left."""
         self.running = False
+        self._seen = set(self._live)
         self._forget()
 
     def start(self) -> None:
         self.running = True
-        self._tell()
+        self.look_again()
 
     def stop_database(self) -> None:
         """Interfaces may change meanwhile, and nobody hears of it."""
         self.database = False
-        self._tell()
+        self.look_again()
 
     def start_database(self) -> None:
         self.database = True
-        self._tell()
+        self.look_again()
 
     def _forget(self) -> None:
         self.flows = FlowTable()
@@ -165,9 +221,10 @@ class SoftwareBridge:
         self._counters.clear()
         for link in list(self._links):
             link.abort()
-        self._tell()
+        self.look_again()
 
-    def _tell(self) -> None:
+    def look_again(self) -> None:
+        """Wakes those who wait for changes."""
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
 
@@ -210,6 +267,9 @@ class SoftwareBridge:
         for flow in list(self.flows):
             if any(isinstance(action, Metered) and action.meter == number for action in flow.actions):
                 self.drop(flow.key, by)
+
+    def flush_zone(self, zone: int) -> None:
+        self.flushed.append(zone)
 
     # -- packets ---------------------------------------------------------------------------------------------------
 
@@ -296,6 +356,12 @@ class Link:
         self._check_open()
         for number in self._bridge.meters.keys() - wanted.keys():
             self._bridge.drop_meter(number)
+
+    async def flush_zones(self, zones: Iterable[int]) -> None:
+        """Raises SwitchAway."""
+        self._check_open()
+        for zone in zones:
+            self._bridge.flush_zone(zone)
 
     def packet_out(self, frame: bytes, actions: Actions) -> None:
         """Raises SwitchAway."""
