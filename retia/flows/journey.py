@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from retia.flows.conntrack import Tracker
 from retia.flows.lookup import FlowTable
-from retia.flows.walk import Fate, Sent, Walk, walk
+from retia.flows.spreading import Live, everything_lives
+from retia.flows.walk import Fate, Means, Sent, Walk, walk
 
 LEG_LIMIT = 32
 """A packet that was in this many switches goes round in circles."""
@@ -21,12 +23,20 @@ VNI_MASK = 0xFFFFFF
 """A Geneve header carries 24 bits of tun_id."""
 
 
-class HostFlows(NamedTuple):
-    """A host as the walk sees it: its flows, where its tunnels end, and their port."""
+@dataclass(frozen=True)
+class HostFlows:
+    """A host as the walk sees it: its flows, where its tunnels end, their port, the connections that walks through it
+    left known, and which of its ports are live."""
 
     flows: FlowTable
     address: int
     tunnel_port: int
+    tracker: Tracker = field(default_factory=Tracker)
+    live: Live = everything_lives
+
+    @property
+    def means(self) -> Means:
+        return Means(tracker=self.tracker, live=self.live)
 
 
 class Leg(NamedTuple):
@@ -75,7 +85,8 @@ def walk_hosts(hosts: Mapping[str, HostFlows], host: str, frame: bytes, in_port:
     journey, waiting = Journey(), deque([_Entry(host, frame, in_port)])
     while waiting and not journey.endless:
         entry = waiting.popleft()
-        story = walk(hosts[entry.host].flows, entry.frame, entry.in_port, entry.tunnel)
+        here = hosts[entry.host]
+        story = walk(here.flows, entry.frame, entry.in_port, entry.tunnel, here.means)
         journey.legs.append(Leg(entry.host, story, entry.cause))
         waiting += [entry for sent in story.sent for entry in _follow(journey, hosts, sent)]
         journey.endless = bool(waiting) and len(journey.legs) >= LEG_LIMIT

@@ -2,14 +2,18 @@
 
 It follows Open vSwitch: actions in order, `resubmit` returns, `goto` ends its flow, an output to the port the packet
 came by is suppressed, a TTL that would reach 0 ends that flow's actions (not those of the flow that resubmitted to
-it), a packet that loops is sent nowhere at all. Unlike it: IPv6 and more than one VLAN tag stay payload.
-Sources: OpenFlow 1.5.1 section 5; ovs-actions(7); `xlate_table_action` of ofproto-dpif-xlate for the limits.
+it), a packet that loops is sent nowhere at all. A `Ct` forks: its copy comes again at the table it names when all
+actions of the first are done, with its registers, and up to `RECIRCULATION_LIMIT` times. Unlike it: IPv6 and more than
+one VLAN tag stay payload.
+Sources: OpenFlow 1.5.1 section 5; ovs-actions(7); `xlate_table_action` and `compose_conntrack_action` of
+ofproto-dpif-xlate; dpif-netdev for the limit of recirculations.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -19,29 +23,39 @@ from retia.flows.actions import (
     Action,
     Actions,
     CheckLarger,
+    Ct,
     DecTtl,
     ForgetInPort,
     Goto,
     Load,
+    LoadLive,
     Metered,
     Move,
     Output,
     Punt,
     Resubmit,
+    Spread,
 )
+from retia.flows.conntrack import UNTRACKED, Tracked, Tracker
 from retia.flows.fields import FIELDS, OPTION, WIDE, Subfield
 from retia.flows.flow import Flow
 from retia.flows.lookup import FlowTable
 from retia.flows.packet import build, parse
+from retia.flows.spreading import Live, everything_lives, first_live, spread, spread_live
 
 DEPTH_LIMIT = 64
 """Steps to the same or an earlier table, nested."""
 LOOKUP_LIMIT = 4096
 """Tables looked up after the first."""
 
+RECIRCULATION_LIMIT = 6
+"""How often a packet may come again, in one switch; taking it out of a tunnel counts."""
+
 TUNNEL = tuple(name for name in FIELDS if name.startswith("tun_"))
 ALWAYS = ("metadata", *(f"reg{n}" for n in range(16)), *(name for name in TUNNEL if name != OPTION))
 """What every packet has, 0 at first."""
+CONNECTION = ("ct_state", "ct_zone")
+"""What only a copy that a `Ct` forked has."""
 PACKET_OUT = -1
 """The table that a packet-out's actions are shown in: before the first."""
 CARRIED = ("in_port", *ALWAYS, OPTION)
@@ -90,17 +104,22 @@ class Fate(StrEnum):
     EXPIRED = "expired"
     TOO_DEEP = "too-deep"
     TOO_LONG = "too-long"
+    RECIRC_LIMIT = "recirc-limit"
 
 
 @dataclass
 class Walk:
-    """A packet's whole way through one switch. `fields` are those it ended with; `stopped` is a limit it ran into."""
+    """A packet's whole way through one switch. `fields` are those it ended with; `stopped` is a limit it ran into.
+    `recirculations`: how often the copy that came again most often did so, out of a tunnel once included; `states`: the
+    ct_state of each copy that came again, in the order of `steps`."""
 
     steps: list[Step] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
     punted: list[PuntedCopy] = field(default_factory=list)
     fields: dict[str, int] = field(default_factory=dict)
     stopped: Fate | None = None
+    recirculations: int = 0
+    states: list[int] = field(default_factory=list)
 
     @property
     def last(self) -> Step:
@@ -130,20 +149,44 @@ def unlimited(meter: int) -> bool:
     return True
 
 
+class Means(NamedTuple):
+    """What a switch has besides its flows: meters, known connections (None: no walk before this one left any) and ports
+    that are live."""
+
+    meters: Meters = unlimited
+    tracker: Tracker | None = None
+    live: Live = everything_lives
+
+
+PLAIN = Means()
+
+
 def walk(
     flows: FlowTable,
     frame: bytes,
     in_port: int,
     tunnel: Mapping[str, int] | None = None,
-    meters: Meters = unlimited,
+    means: Means = PLAIN,
 ) -> Walk:
     """Send `frame` in by `in_port`, with the tunnel fields it arrived with. Raises ValueError when it is no frame."""
-    return _Walker(flows, frame, {**(tunnel or {}), "in_port": in_port}, meters).run()
+    fields = {**(tunnel or {}), "in_port": in_port}
+    decapsulated = bool(fields.get("tun_src") or fields.get("tun_dst"))
+    return _Walker(flows, means).run(_Coming(frame, fields, came_again=int(decapsulated)))
 
 
-def walk_out(flows: FlowTable, frame: bytes, actions: Actions, meters: Meters = unlimited) -> Walk:
+def walk_out(flows: FlowTable, frame: bytes, actions: Actions, means: Means = PLAIN) -> Walk:
     """Carry out `actions` on a frame of the agent's own, which came by no port: a packet-out."""
-    return _Walker(flows, frame, {"in_port": CONTROLLER}, meters).run(Flow(PACKET_OUT, 0, (), actions))
+    return _Walker(flows, means).run(_Coming(frame, {"in_port": CONTROLLER}), Flow(PACKET_OUT, 0, (), actions))
+
+
+class _Coming(NamedTuple):
+    """A packet about to enter a table: what it has besides its headers, and how often it came again."""
+
+    frame: bytes
+    fields: Mapping[str, int]
+    table: int = 0
+    tracked: Tracked = UNTRACKED
+    came_again: int = 0
 
 
 class _Active(NamedTuple):
@@ -155,19 +198,47 @@ class _Active(NamedTuple):
 
 
 class _Walker:
-    def __init__(self, flows: FlowTable, frame: bytes, came: Mapping[str, int], meters: Meters) -> None:
-        self.flows, self.packet, self.meters, self.muted = flows, parse(frame), meters, False
-        self.fields = self.packet.fields
-        self.fields.update({**dict.fromkeys(ALWAYS, 0), **came})
-        self.story = Walk(fields=self.fields)
-        self.active: list[_Active] = []
+    """The limits hold for each time that the packet comes; what an earlier one sent is sent."""
 
-    def run(self, first: Flow | None = None) -> Walk:
-        if first is None:
-            self._enter(0, 0, 0)
+    def __init__(self, flows: FlowTable, means: Means) -> None:
+        self.flows, self.meters, self.live = flows, means.meters, means.live
+        self.tracker = Tracker() if means.tracker is None else means.tracker
+        self.story = Walk()
+        self.waiting: deque[_Coming] = deque()
+
+    def run(self, first: _Coming, flow: Flow | None = None) -> Walk:
+        self._arrive(first)
+        if flow is None:
+            self._enter(first.table, 0, 0)
         else:
-            self._begin(Step(first.table, first), 0)
-        while self.active and not self.story.stopped:
+            self._begin(Step(flow.table, flow), 0)
+        self._carry_out()
+        while self.waiting:
+            again = self.waiting.popleft()
+            if again.came_again > RECIRCULATION_LIMIT:
+                self.story.stopped = self.story.stopped or Fate.RECIRC_LIMIT
+                continue
+            self._arrive(again)
+            self.story.states.append(again.tracked.state)
+            self._enter(again.table, 0, 0)
+            self._carry_out()
+        return self.story
+
+    def _arrive(self, now: _Coming) -> None:
+        self.packet, self.tracked, self.came_again = parse(now.frame), now.tracked, now.came_again
+        self.fields = self.story.fields = self.packet.fields
+        self.fields.update({**dict.fromkeys(ALWAYS, 0), **now.fields})
+        self.fields.update(ct_state=now.tracked.state, ct_zone=now.tracked.zone)
+        self.story.recirculations = max(self.story.recirculations, now.came_again)
+        self.active: list[_Active] = []
+        self.muted, self.started = False, len(self.story.steps)
+        self.translated: dict[str, tuple[int, int]] = {}
+        self.stopped: Fate | None = None
+
+    def _carry_out(self) -> None:
+        """The actions of the flow that was hit and of those it leads to, but for copies that come again."""
+        sent, punted, waiting = len(self.story.sent), len(self.story.punted), len(self.waiting)
+        while self.active and not self.stopped:
             now = self.active[-1]
             action = next(now.left, None)
             if action is None:
@@ -176,10 +247,11 @@ class _Walker:
                 self._go(action, now)
             else:
                 self._act(action, now)
-        if self.story.stopped:
-            self.story.sent.clear()
-            self.story.punted.clear()
-        return self.story
+        if self.stopped:
+            self.story.stopped = self.stopped
+            del self.story.sent[sent:], self.story.punted[punted:]
+            while len(self.waiting) > waiting:
+                self.waiting.pop()
 
     def _enter(self, table: int, depth: int, nested: int) -> None:
         flow = self.flows.lookup(table, {**self.fields, **NO_PORTS} if self.packet.is_fragment else self.fields)
@@ -191,9 +263,9 @@ class _Walker:
 
     def _go(self, action: Goto | Resubmit, now: _Active) -> None:
         if now.nested >= DEPTH_LIMIT:
-            self.story.stopped = Fate.TOO_DEEP
-        elif len(self.story.steps) > LOOKUP_LIMIT:
-            self.story.stopped = Fate.TOO_LONG
+            self.stopped = Fate.TOO_DEEP
+        elif len(self.story.steps) - self.started > LOOKUP_LIMIT:
+            self.stopped = Fate.TOO_LONG
         else:
             depth = now.step.depth + isinstance(action, Resubmit)
             self._enter(action.table, depth, now.nested + (action.table <= now.step.table))
@@ -215,7 +287,14 @@ class _Walker:
             case Punt():
                 self._punt(action, now.step)
             case CheckLarger(octets, to):
-                self._write(to, int(len(build(self.packet)) > octets), now.step)
+                self._write(to, int(len(self._frame()) > octets), now.step)
+            case Ct():
+                self._track(action, now.step)
+            case LoadLive(members, to, is_spread):
+                found = spread_live(members, self.live, self.packet) if is_spread else first_live(members, self.live)
+                self._write(to, found, now.step)
+            case Spread(count, to):
+                self._write(to, spread(count, self.packet), now.step)
             case _:
                 raise TypeError(f"{action!r} is no action the walk knows")
 
@@ -242,13 +321,40 @@ class _Walker:
             return
         if target and port != came_by:  # there is no port 0, and none sends back what came by it unless told IN_PORT
             tunnel = {name: self.fields[name] for name in TUNNEL if name in self.fields}
-            self.story.sent.append(Sent(target, build(self.packet), tunnel))
+            self.story.sent.append(Sent(target, self._frame(), tunnel))
 
     def _punt(self, action: Punt, step: Step) -> None:
         if self.muted:
             return
         fields = {name: self.fields[name] for name in CARRIED if self.fields.get(name)}
-        self.story.punted.append(PuntedCopy(build(self.packet), fields, action, step))
+        self.story.punted.append(PuntedCopy(self._frame(), fields, action, step))
+
+    def _frame(self) -> bytes:
+        """The packet as it is. What a `Ct` translated is so for the actions after it as well, though they do not know
+        and match what was before; a field that they wrote since is what they wrote."""
+        known = self.translated.items()
+        hidden = {name: real for name, (believed, real) in known if self.fields[name] == believed}
+        return build(replace(self.packet, fields={**self.fields, **hidden}) if hidden else self.packet)
+
+    def _track(self, action: Ct, step: Step) -> None:
+        """A packet that a meter stopped is not tracked."""
+        if not self.muted:
+            self._fork(action, step)
+        self.fields.update(ct_state=0, ct_zone=0)
+
+    def _fork(self, action: Ct, step: Step) -> None:
+        packet = parse(self._frame())
+        before = dict(packet.fields)
+        zone = action.zone if isinstance(action.zone, int) else _read(self.fields, action.zone)
+        self.tracked = self.tracker.track(packet, self.tracked, zone, action.commit, action.nat)
+        changed = {name: (old, packet.fields[name]) for name, old in before.items() if old != packet.fields[name]}
+        frame = build(packet)
+        step.changed.update(changed)
+        if action.table is not None:
+            fields = {name: self.fields[name] for name in CARRIED if name in self.fields}
+            self.waiting.append(_Coming(frame, fields, action.table, self.tracked, self.came_again + 1))
+        self.packet = replace(parse(frame), fields=self.fields)
+        self.translated.update({name: (self.fields[name], new) for name, (_, new) in changed.items()})
 
     def _dec_ttl(self, now: _Active) -> None:
         ttl = self.fields.get("nw_ttl")

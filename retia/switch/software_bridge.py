@@ -21,11 +21,12 @@ from dataclasses import dataclass, field
 from retia.errors import SwitchAway, SwitchRefused
 from retia.flows.actions import Actions, Goto, Metered
 from retia.flows.carrying import Punted
+from retia.flows.conntrack import Tracker
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.lookup import FlowTable
 from retia.flows.match import meets_needs
 from retia.flows.meter import Meter
-from retia.flows.walk import PACKET_OUT, PuntedCopy, Sent, Walk, walk, walk_out
+from retia.flows.walk import PACKET_OUT, Means, PuntedCopy, Sent, Walk, walk, walk_out
 from retia.flows.wire import ADD, ADDED, DELETE, MODIFIED, REMOVED, Observed, Update, decode_flow_mod
 from retia.model.local import TUNNEL_PORT, Attachment, Interface, WantedPeer, WantedUplink
 from retia.switch.bundle import Change, Refusal
@@ -86,6 +87,7 @@ class SoftwareBridge:
         self.flushed: list[int] = []
         self.flows = FlowTable()
         self.meters: dict[int, Bucket] = {}
+        self.tracker = Tracker()
         self.changed = asyncio.Event()
         self._counters: dict[FlowKey, Counter] = {}
         self._numbers: dict[str, int] = {}
@@ -218,6 +220,7 @@ class SoftwareBridge:
     def _forget(self) -> None:
         self.flows = FlowTable()
         self.meters.clear()
+        self.tracker = Tracker()
         self._counters.clear()
         for link in list(self._links):
             link.abort()
@@ -269,7 +272,9 @@ class SoftwareBridge:
                 self.drop(flow.key, by)
 
     def flush_zone(self, zone: int) -> None:
+        """Forget the connections tracked in a zone."""
         self.flushed.append(zone)
+        self.tracker.flush_zone(zone)
 
     # -- packets ---------------------------------------------------------------------------------------------------
 
@@ -277,11 +282,11 @@ class SoftwareBridge:
         """A frame comes in by a port; what leaves goes to `on_sent`. None while the switch carries nothing."""
         if not self.reachable:
             return None
-        return self._carry(walk(self.flows, frame, port, tunnel, self._passes), len(frame))
+        return self._carry(walk(self.flows, frame, port, tunnel, self._means), len(frame))
 
     def send(self, frame: bytes, actions: Actions) -> Walk:
         """A packet-out: what leaves goes to `on_sent`, as if it had come by no port."""
-        return self._carry(walk_out(self.flows, frame, actions, self._passes), len(frame))
+        return self._carry(walk_out(self.flows, frame, actions, self._means), len(frame))
 
     def _carry(self, story: Walk, octets: int) -> Walk:
         for step in story.steps:
@@ -294,6 +299,10 @@ class SoftwareBridge:
         for sent in story.sent:
             self.on_sent(sent)
         return story
+
+    @property
+    def _means(self) -> Means:
+        return Means(self._passes, self.tracker, self.is_live)
 
     def _passes(self, meter: int) -> bool:
         return self.meters[meter].takes()
