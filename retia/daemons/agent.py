@@ -37,7 +37,7 @@ from retia.store.contract import Store
 from retia.store.etcd import Access, EtcdStore
 from retia.store.host import HostAgent, register
 from retia.store.sync import Sync
-from retia.switch import datapath
+from retia.switch import datapath, exports
 from retia.switch.bridge import Wanted
 from retia.switch.contract import Switch, SwitchEvent
 from retia.switch.ovs import OvsSwitch, Place
@@ -75,10 +75,10 @@ async def run(settings: Settings, supervisor: Supervisor) -> None:
 
 
 async def _place(settings: Settings) -> Place:
-    """Raises SwitchAway."""
+    """Raises SwitchAway, or InvalidInput for a collector that is none."""
     run_dir = Path(settings.ovs_run_dir)
     chosen = await datapath.choose(settings.datapath, run_dir / "db.sock", settings.bridge)
-    return Place(run_dir, Wanted(settings.bridge, chosen))
+    return Place(run_dir, Wanted(settings.bridge, chosen, settings.bfd_interval, exports.read(settings)))
 
 
 async def attend(

@@ -231,8 +231,9 @@ class Attachments:
         return uuid
 
     def _note_error(self, end: _End, row: Row) -> None:
+        """Of a tunnel. One end of an uplink has an error just because, and as long as, the other is missing."""
         said = [one for one in many(row["error"]) if one]
-        if said and end.of not in self.problems:
+        if said and end.mark == PEER:
             self.problems[end.of] = f"Open vSwitch cannot make {end.name}: {said[0]}"
 
     def _differences(self, end: _End, uuid: str, place: _Place) -> Iterator[Row]:

@@ -6,11 +6,12 @@ guest's port gets `ofport_request`, so that its number survives restarts. What i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from retia.errors import Conflict, SwitchAway, Unsupported
 from retia.model.local import TUNNEL_PORT
+from retia.switch.exports import Exports
 from retia.switch.ovsdb import Database, Row, as_map, identifiers, many, mapping
 
 TUNNEL_OFPORT = 60000
@@ -27,6 +28,7 @@ class Wanted:
     bridge: str
     datapath: str = "system"
     bfd_interval: int = 200
+    exports: Exports = field(default_factory=Exports)
 
     @property
     def has_devices(self) -> bool:

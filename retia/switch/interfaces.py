@@ -14,14 +14,14 @@ from retia.model.local import TUNNEL_PORT, Interface, InterfaceChange
 from retia.switch.ovsdb import Row, Updates, identifiers, many, mapping
 
 MONITORED = {
-    "Bridge": ["name", "ports", "fail_mode", "protocols", "controller", "datapath_type"],
+    "Bridge": ["name", "ports", "fail_mode", "protocols", "controller", "datapath_type", "ipfix", "sflow"],
     "Port": ["name", "interfaces", "tag"],
     "Interface": [
         *("name", "ofport", "ofport_request", "external_ids", "error", "type", "options", "bfd", "bfd_status"),
     ],
 }
-_OURS = ("fail_mode", "protocols", "controller", "type", "options")
-"""What `bridge.ensure` has written, or would not have touched."""
+_OURS = ("fail_mode", "protocols", "controller", "ipfix", "sflow", "type", "options")
+"""What `bridge.ensure` and `exports.ensure` have written, or would not have touched."""
 
 UPLINK, PEER = "uplink", "peer"
 
@@ -124,7 +124,8 @@ class Interfaces:
         """None while it has no port number, is not on our bridge, is the bridge's own, or an uplink or peer."""
         if self._owner.get(uuid) not in self._ports:
             return None
-        self._note_trouble(row)
+        if not mark(row):
+            self._note_trouble(row)
         ofport = number_of(row)
         if row["name"] == self._bridge or not ofport:
             return None

@@ -24,7 +24,7 @@ from retia.flows.meter import Meter
 from retia.flows.wire import Observed, Update, decode_updates
 from retia.log import logger
 from retia.model.local import WantedPeer, WantedUplink
-from retia.switch import bridge, connection, link, ovsdb
+from retia.switch import bridge, connection, exports, link, ovsdb
 from retia.switch.attachments import Attachments
 from retia.switch.bridge import Wanted
 from retia.switch.bundle import Refusal
@@ -253,19 +253,23 @@ class OvsSwitch:
     async def _ensure(self, database: ovsdb.Database, report: Reporter) -> None:
         """Make the bridge right. Once it was, what hinders it is told, and looked at again when something changes: all
         else goes on. Raises Retry; the first time whatever is wrong."""
+        wrong = await self._wrong(database)
+        if wrong is not None:
+            log.error("the bridge cannot be put right", error=wrong.what)
+        if wrong is not self.hindrance:
+            self.hindrance = wrong
+            report(Hindered(wrong))
+
+    async def _wrong(self, database: ovsdb.Database) -> RetiaError | None:
         try:
             await bridge.ensure(database, self._place.wanted)
+            self._made.set()
+            await exports.ensure(database, self._place.wanted.bridge, self._place.wanted.exports)
         except RetiaError as error:
             if isinstance(error, Retry) or not self._made.is_set():
                 raise
-            log.error("the bridge cannot be put right", error=error.what)
-            self.hindrance = error
-            report(Hindered(error))
-            return
-        self._made.set()
-        if self.hindrance is not None:
-            self.hindrance = None
-            report(Hindered(None))
+            return error
+        return None
 
     # -- OpenFlow --------------------------------------------------------------------------------------------------
 
