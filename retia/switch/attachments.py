@@ -55,6 +55,7 @@ class Attachments:
         self._rows: dict[str, dict[str, Row]] = {table: {} for table in MONITORED}
         self._named: dict[str, str] = {}  # interface name -> uuid
         self._places: dict[str, _Place] = {}  # interface uuid -> where; of Retia's own and what bears their names
+        self._numbers: dict[str, int] = {}  # the last one each had, for a port made again to have it too
         self.known: dict[str, Attachment] = {}
         self.problems: dict[str, str] = {}
         self.dirty = False
@@ -63,6 +64,7 @@ class Attachments:
         ends = [end for uplink in uplinks for end in self._both_ends(uplink)]
         ends += [self._tunnel(peer) for peer in peers]
         self._ends = {end.name: end for end in ends}
+        self._numbers = {name: number for name, number in self._numbers.items() if name in self._ends}
         self.dirty = True
 
     def _both_ends(self, one: WantedUplink) -> Iterator[_End]:
@@ -152,6 +154,7 @@ class Attachments:
             old, new = self.known.get(name), self._attachment(name)
             if new is not None:
                 self.known[name] = new
+                self._numbers[name] = new.ofport
             else:
                 self.known.pop(name, None)
             if old != new:
@@ -200,7 +203,7 @@ class Attachments:
         bridge = self._bridge_of(end)
         uuid = self._named.get(end.name)
         if uuid is None:
-            return _insert(end, bridge, number) if bridge else []
+            return self._insert(end, bridge, number) if bridge else []
         row = self._rows["Interface"][uuid]
         if mark(row) != end.mark:
             self.problems[end.of] = f"an interface {end.name} is there, and is not Retia's"
@@ -210,7 +213,7 @@ class Attachments:
         if place is not None and place.bridge == bridge and row["type"] == end.type:
             return list(self._differences(end, uuid, place))
         gone = [self._remove(place)] if place is not None else []
-        return gone + (_insert(end, bridge, number) if bridge else [])
+        return gone + (self._insert(end, bridge, number) if bridge else [])
 
     def _bridge_of(self, end: _End) -> str:
         """The uuid of the bridge it belongs on, "" when it must not be there."""
@@ -244,6 +247,19 @@ class Attachments:
         if many(self._rows["Port"][place.port]["tag"]) != ([end.tag] if end.tag else []):
             yield {"op": "update", "table": "Port", "where": _where(place.port), "row": {"tag": _tag(end.tag)}}
 
+    def _insert(self, end: _End, bridge: str, number: int) -> list[Row]:
+        """`number` tells it from others of the transaction."""
+        maps = {"options": end.options, "bfd": end.bfd, "external_ids": {"retia": end.mark}}
+        interface: Row = {"name": end.name, "type": end.type, **{name: as_map(value) for name, value in maps.items()}}
+        if end.name in self._numbers:
+            interface["ofport_request"] = self._numbers[end.name]
+        port = {"name": end.name, "interfaces": ["named-uuid", f"interface{number}"], "tag": _tag(end.tag)}
+        return [
+            {"op": "insert", "table": "Interface", "row": interface, "uuid-name": f"interface{number}"},
+            {"op": "insert", "table": "Port", "row": port, "uuid-name": f"port{number}"},
+            reach("Bridge", _where(bridge), "ports", ["named-uuid", f"port{number}"]),
+        ]
+
     @staticmethod
     def _remove(place: _Place) -> Row:
         mutation = ["ports", "delete", ["uuid", place.port]]
@@ -253,18 +269,6 @@ class Attachments:
         """What was planned is not done."""
         lacking = {end.of for end in (self._ends or {}).values()} - self.known.keys() - self.problems.keys()
         self.problems |= dict.fromkeys(lacking, why)
-
-
-def _insert(end: _End, bridge: str, number: int) -> list[Row]:
-    """`number` tells it from others of the transaction."""
-    maps = {"options": end.options, "bfd": end.bfd, "external_ids": {"retia": end.mark}}
-    interface = {"name": end.name, "type": end.type, **{name: as_map(value) for name, value in maps.items()}}
-    port = {"name": end.name, "interfaces": ["named-uuid", f"interface{number}"], "tag": _tag(end.tag)}
-    return [
-        {"op": "insert", "table": "Interface", "row": interface, "uuid-name": f"interface{number}"},
-        {"op": "insert", "table": "Port", "row": port, "uuid-name": f"port{number}"},
-        reach("Bridge", _where(bridge), "ports", ["named-uuid", f"port{number}"]),
-    ]
 
 
 def _tag(vlan: int) -> object:

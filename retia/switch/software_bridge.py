@@ -84,7 +84,6 @@ class SoftwareBridge:
         self.bridges: set[str] = set()
         self.attached: dict[str, WantedUplink | WantedPeer] = {}
         self.local_up = False
-        self.flushed: list[int] = []
         self.flows = FlowTable()
         self.meters: dict[int, Bucket] = {}
         self.tracker = Tracker()
@@ -273,7 +272,6 @@ class SoftwareBridge:
 
     def flush_zone(self, zone: int) -> None:
         """Forget the connections tracked in a zone."""
-        self.flushed.append(zone)
         self.tracker.flush_zone(zone)
 
     # -- packets ---------------------------------------------------------------------------------------------------

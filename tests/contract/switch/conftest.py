@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 
 from retia.flows.flow import Flow, FlowKey
-from retia.model.local import Interface
-from retia.switch.contract import Connected, InterfacesChanged, Switch, SwitchEvent
+from retia.model.local import Attachment, Interface
+from retia.switch.contract import AttachmentsChanged, Connected, InterfacesChanged, Switch, SwitchEvent
 from tests.contract.switch.worlds import WORLDS, World
 
 
 class Agent:
-    """Stands for the agent: runs a switch, keeps what it reports and the interfaces that adds up to."""
+    """Stands for the agent: runs a switch, keeps what it reports, and the interfaces and attachments it adds up to."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.events: list[SwitchEvent] = []
         self.interfaces: dict[str, Interface] = {}
+        self.attachments: dict[str, Attachment] = {}
         self.switch: Switch = world.switch()
         self._task: asyncio.Task[None] | None = None
 
@@ -41,11 +43,9 @@ class Agent:
     def _report(self, event: SwitchEvent) -> None:
         self.events.append(event)
         if isinstance(event, InterfacesChanged):
-            for old, new in event.changes:
-                if old is not None:
-                    assert self.interfaces.pop(old.name) == old
-                if new is not None:
-                    self.interfaces[new.name] = new
+            _add_up(self.interfaces, event)
+        elif isinstance(event, AttachmentsChanged):
+            _add_up(self.attachments, event)
 
     def count(self, kind: type) -> int:
         return sum(isinstance(event, kind) for event in self.events)
@@ -62,6 +62,14 @@ class Agent:
         async with asyncio.timeout(seconds):
             while await self.flows() != wanted:
                 await asyncio.sleep(0.02)
+
+
+def _add_up(said: dict[str, Any], event: InterfacesChanged | AttachmentsChanged) -> None:
+    for old, new in event.changes:
+        if old is not None:
+            assert said.pop(old.name) == old
+        if new is not None:
+            said[new.name] = new
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.ovs) if name == "ovs" else name for name in WORLDS])

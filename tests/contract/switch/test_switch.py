@@ -14,9 +14,18 @@ from retia.flows.fields import Subfield, whole
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.match import match
 from retia.flows.meter import Meter
-from retia.switch.contract import Connected, Disconnected, ForeignChange, InterfacesChanged, Punted, events
+from retia.model.local import Attachment, WantedPeer, WantedUplink
+from retia.switch.contract import (
+    AttachmentsChanged,
+    Connected,
+    Disconnected,
+    ForeignChange,
+    InterfacesChanged,
+    Punted,
+    events,
+)
 from tests.contract.switch.conftest import Agent
-from tests.contract.switch.worlds import World
+from tests.contract.switch.worlds import HOOKS, World
 
 FLOWS = [
     Flow(n % 9, 100, match(metadata=n, eth_dst=n), (Load(Subfield("reg1", 0, 16), n), Goto(20)), n) for n in range(200)
@@ -272,3 +281,96 @@ async def test_what_the_agent_sends_goes_through_the_flows(agent: Agent) -> None
     await agent.until(lambda: agent.count(Disconnected))
     with pytest.raises(SwitchAway):
         agent.switch.send(FRAME, (Resubmit(1),))
+
+
+UPLINK = WantedUplink("up-000001", "br-phys", 30)
+PEER = WantedPeer("bfd-00017", "127.0.0.17")
+
+
+async def test_attachments_are_made_kept_and_taken_away(agent: Agent) -> None:
+    agent.world.add_bridge("br-phys")
+    agent.world.add_interface("guest", "web/web1")
+    await agent.until(lambda: "guest" in agent.interfaces)
+    known = dict(agent.interfaces)
+    await agent.switch.attach([UPLINK], [PEER])
+    await agent.until(lambda: agent.attachments.keys() == {UPLINK.name, PEER.name})
+    uplink, peer = agent.attachments[UPLINK.name], agent.attachments[PEER.name]
+    assert uplink == Attachment(UPLINK.name, uplink.ofport) and peer == Attachment(PEER.name, peer.ofport, "down")
+    assert len({uplink.ofport, peer.ofport, *(one.ofport for one in known.values())}) == 2 + len(known)
+    assert agent.interfaces == known, "they are no interfaces"
+    for name in (UPLINK.name, PEER.name):
+        agent.world.detach(name)
+        await asyncio.sleep(0.2)
+        await agent.until(lambda: agent.attachments == {UPLINK.name: uplink, PEER.name: peer})
+    await agent.switch.attach([], [PEER])
+    await agent.until(lambda: agent.attachments == {PEER.name: peer})
+    assert not agent.switch.attachment_problems
+
+
+async def test_an_uplink_waits_for_its_bridge(agent: Agent) -> None:
+    await agent.switch.attach([UPLINK], [])
+    missing = {UPLINK.name: "bridge br-phys is not there"}
+    await agent.until(lambda: agent.switch.attachment_problems == missing)
+    assert AttachmentsChanged(()) in agent.events and not agent.attachments
+    agent.world.add_bridge("br-phys")
+    await agent.until(lambda: UPLINK.name in agent.attachments and not agent.switch.attachment_problems)
+    agent.world.remove_bridge("br-phys")
+    await agent.until(lambda: not agent.attachments and agent.switch.attachment_problems == missing)
+
+
+async def test_a_restarted_agent_finds_its_attachments(agent: Agent) -> None:
+    agent.world.add_bridge("br-phys")
+    await agent.switch.attach([UPLINK], [PEER])
+    await agent.until(lambda: len(agent.attachments) == 2)
+    there = dict(agent.attachments)
+    await agent.again()
+    await agent.until(lambda: agent.attachments == there)
+    first = next(event for event in agent.events if isinstance(event, AttachmentsChanged))
+    assert first.whole and len(first.changes) == 2
+    await asyncio.sleep(0.1)
+    assert agent.attachments == there, "nothing goes before it is known what is wanted"
+    await agent.switch.attach([UPLINK], [])
+    await agent.until(lambda: agent.attachments.keys() == {UPLINK.name})
+
+
+async def test_attachments_wanted_while_the_database_is_away_are_made_when_it_is_back(agent: Agent) -> None:
+    agent.world.add_bridge("br-phys")
+    agent.world.stop_database()
+    await agent.until(lambda: agent.count(Disconnected))
+    await agent.switch.attach([UPLINK], [PEER])
+    with pytest.raises(SwitchAway):
+        await agent.switch.open_local()
+    agent.world.start_database()
+    await agent.until(lambda: len(agent.attachments) == 2, 15.0)
+
+
+async def test_the_bridges_own_port_has_a_mac(agent: Agent) -> None:
+    assert agent.switch.local_mac == ""
+    mac = await agent.switch.open_local()
+    assert len(bytes.fromhex(mac.replace(":", ""))) == 6
+    assert agent.switch.local_mac == mac == await agent.switch.open_local()
+
+
+async def test_zones_may_be_flushed_at_any_time(agent: Agent) -> None:
+    """What becomes of connections: `tests/ovs/switch/test_hooks.py` and `tests/unit/switch/test_software.py`."""
+    await agent.switch.flush_zones([1, 65535])
+    agent.world.stop()
+    await agent.until(lambda: agent.count(Disconnected))
+    await agent.switch.flush_zones([2])
+
+
+async def test_flows_of_others_stay_in_hooks(agent: Agent) -> None:
+    (hook,) = HOOKS
+    miss = Flow(hook, 0, match(), (Goto(hook + 1),), 1)
+    theirs = Flow(hook, 9, match(metadata=9), (Output(1),), 0)
+    agent.world.add_flow(theirs)
+    agent.world.add_flow(ALIEN)
+    await agent.switch.start([*FLOWS, miss])
+    wanted = {**WANTED, miss.key: miss, theirs.key: theirs}
+    assert await agent.flows() == wanted
+    agent.world.remove_flow(miss.key)
+    await agent.until_flows(wanted, 1.0)
+    agent.world.remove_flow(theirs.key)
+    await asyncio.sleep(0.3)
+    del wanted[theirs.key]
+    assert await agent.flows() == wanted

@@ -16,6 +16,9 @@ from retia.switch.software import SoftwareSwitch
 from retia.switch.software_bridge import SoftwareBridge
 from tests.ovs.server import OvsServer
 
+HOOKS = frozenset({30})
+"""Tables where flows of others stay."""
+
 
 class World(Protocol):
     def switch(self) -> Switch:
@@ -41,6 +44,13 @@ class World(Protocol):
     def lose_flows(self) -> None:
         """The switch program dies and comes back, without its flows."""
 
+    def add_bridge(self, name: str) -> None:
+        """A physical one, for uplinks to lead to."""
+
+    def remove_bridge(self, name: str) -> None: ...
+    def detach(self, name: str) -> None:
+        """As someone else: the port of an uplink or peer goes."""
+
 
 class OvsWorld:
     def __init__(self) -> None:
@@ -48,7 +58,7 @@ class OvsWorld:
         self._bridge = self._server.bridge()
 
     def switch(self) -> Switch:
-        return OvsSwitch(Place(self._server.dir, Wanted(self._bridge, "dummy")))
+        return OvsSwitch(Place(self._server.dir, Wanted(self._bridge, "dummy")), HOOKS)
 
     def start(self) -> None:
         self._server.start_switch()
@@ -86,6 +96,15 @@ class OvsWorld:
         match = f",{show_match(key.match)}" if key.match else ""
         self._server.ofctl("--strict", "del-flows", self._bridge, f"table={key.table},priority={key.priority}{match}")
 
+    def add_bridge(self, name: str) -> None:
+        self._server.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=dummy")
+
+    def remove_bridge(self, name: str) -> None:
+        self._server.vsctl("del-br", name)
+
+    def detach(self, name: str) -> None:
+        self._server.vsctl("--no-wait", "del-port", name)
+
     def remove_meter(self, number: int) -> None:
         self._server.ofctl("del-meter", self._bridge, f"meter={number}")
 
@@ -102,7 +121,7 @@ class SoftwareWorld:
         self._bridge = SoftwareBridge()
 
     def switch(self) -> Switch:
-        return SoftwareSwitch(self._bridge)
+        return SoftwareSwitch(self._bridge, HOOKS)
 
     def start(self) -> None:
         self._bridge.start()
@@ -134,6 +153,15 @@ class SoftwareWorld:
 
     def remove_flow(self, key: FlowKey) -> None:
         self._bridge.drop(key)
+
+    def add_bridge(self, name: str) -> None:
+        self._bridge.add_bridge(name)
+
+    def remove_bridge(self, name: str) -> None:
+        self._bridge.remove_bridge(name)
+
+    def detach(self, name: str) -> None:
+        self._bridge.detach(name)
 
     def remove_meter(self, number: int) -> None:
         self._bridge.drop_meter(number)

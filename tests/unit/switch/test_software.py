@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from retia.errors import SwitchAway, SwitchRefused
-from retia.flows.actions import Goto, Load, Output
+from retia.flows.actions import Ct, Goto, Load, Output
 from retia.flows.fields import Subfield
 from retia.flows.flow import Flow
 from retia.flows.match import match
 from retia.flows.walk import Sent
+from retia.model.local import Attachment, WantedPeer, WantedUplink
 from retia.switch.software_bridge import SoftwareBridge
 
 FRAME = bytes.fromhex("02000000000102000000000288b5") + b"x" * 46
@@ -77,3 +78,31 @@ def test_what_open_vswitch_refuses_it_refuses(flow: Flow) -> None:
     with pytest.raises(SwitchRefused, match="table 3"):
         made.put(flow)
     assert made.observed() == []
+
+
+def test_a_peer_is_live_when_it_is_said_to_be_and_was_seen_from_then_on() -> None:
+    made, _ = bridge()
+    made.add_bridge("br-ex")
+    made.attach([WantedUplink("up-000001", "br-ex")], [WantedPeer("bfd-00017", "192.0.2.17")])
+    there = made.attachments
+    peer, uplink = there["bfd-00017"].ofport, there["up-000001"].ofport
+    assert (made.is_live(peer), made.is_live(uplink), made.is_live(99)) == (False, True, False)
+    made.set_live("bfd-00017", True)
+    assert made.attachments["bfd-00017"] == Attachment("bfd-00017", peer, "up", True) and made.is_live(peer)
+    made.set_live("bfd-00017", False)
+    assert made.attachments["bfd-00017"] == Attachment("bfd-00017", peer, "down", True) and not made.is_live(peer)
+    made.stop()
+    assert not made.attachments["bfd-00017"].seen, "it counts anew"
+    made.remove_bridge("br-ex")
+    assert "up-000001" not in made.attachments and not made.is_live(uplink)
+
+
+def test_a_flushed_zone_is_forgotten() -> None:
+    made, _ = bridge()
+    one = made.plug("one")
+    udp = bytes.fromhex("02000000000102000000000208004500001c00000000401166cf0a0000010a0000020fa00fa100080000")
+    for zone in (1, 2):
+        made.put(Flow(0, zone, match(in_port=one, eth_type=0x800), (Ct(zone, commit=True),)))
+        made.receive(one, udp)
+    made.flush_zone(1)
+    assert len(list(made.tracker)) == 1
