@@ -19,7 +19,7 @@ from retia.flows.actions import Translate
 from retia.flows.fields import CT_STATES, ICMP, TCP, UDP
 from retia.flows.packet import Packet
 from retia.flows.translation import rewrite
-from retia.flows.tuples import ICMP_QUERIES, Tuple, segment, tuple_of
+from retia.flows.tuples import ICMP_QUERIES, Asked, Tuple, segment, tuple_of
 
 NEW, ESTABLISHED, RELATED, REPLY, INVALID, TRACKED, SOURCE, TARGET = CT_STATES.values()
 _TRANSLATED = SOURCE | TARGET
@@ -27,16 +27,6 @@ EPHEMERAL = (1024, 0xFFFF)
 _FIN, _SYN, _RST, _PUSH, _ACK, _URGENT = 1, 2, 4, 8, 16, 32
 _CLOSED, _OPENING, _OPEN, _CLOSING, _HALF_CLOSED, _OVER = range(6)
 """What each end of a TCP connection has come to."""
-
-
-class Tracked(NamedTuple):
-    """What a packet carries along of its tracking."""
-
-    state: int = 0
-    zone: int = 0
-
-
-UNTRACKED = Tracked()
 
 
 @dataclass(eq=False)
@@ -56,6 +46,24 @@ class _Found(NamedTuple):
     is_reply: bool
 
 
+class _Remembered(NamedTuple):
+    """The connection that a `Ct` without translation found: the next one in its zone looks no more."""
+
+    found: _Found
+    is_error: bool
+
+
+class Tracked(NamedTuple):
+    """What a packet carries along of its tracking."""
+
+    state: int = 0
+    zone: int = 0
+    remembered: _Remembered | None = None
+
+
+UNTRACKED = Tracked()
+
+
 class Tracker:
     """The connections of one switch, in all zones."""
 
@@ -72,20 +80,29 @@ class Tracker:
     def track(self, packet: Packet, before: Tracked, zone: int, commit: bool, nat: Translate | None) -> Tracked:
         """What becomes of a packet that goes through `Ct` with what it carried `before`. Changes the packet's addresses
         and ports where they are translated."""
-        state = before.state if before.zone == zone else 0
-        asked = tuple_of(packet, zone)
-        if asked is None:
-            return Tracked(INVALID | TRACKED, zone)
-        found = self._find(asked.tuple, bool(state & _TRANSLATED))
-        if found is None and asked.is_error:
-            return Tracked(INVALID | TRACKED, zone)
-        if found is not None:
+        if before.zone != zone:
+            before = UNTRACKED
+        state, known = before.state, before.remembered
+        if known is None:
+            asked = tuple_of(packet, zone)
+            if asked is None:
+                return Tracked(INVALID | TRACKED, zone)
+            found = self._find(asked.tuple, bool(state & _TRANSLATED))
             updated = self._update(packet, state, found, asked.is_error)
-            if updated is not None:
-                if nat is not None and not updated & _TRANSLATED:
-                    updated |= rewrite(packet, found.connection, found.is_reply, asked.is_error)
-                return Tracked(updated | TRACKED, zone)
-        return Tracked(self._begin(packet, asked.tuple, commit, nat) | TRACKED, zone)
+            if updated is None:
+                state = self._begin(packet, asked.tuple, commit, nat) | TRACKED
+                return Tracked(state, zone, None if nat else self._remember(asked))
+            state = updated | TRACKED
+            known = None if found is None else _Remembered(found, asked.is_error)
+        if nat is None or known is None:
+            return Tracked(state, zone, known)
+        if not state & _TRANSLATED:
+            state |= rewrite(packet, known.found.connection, known.found.is_reply, known.is_error)
+        return Tracked(state, zone)
+
+    def _remember(self, asked: Asked) -> _Remembered | None:
+        found = self._known.get(asked.tuple)
+        return None if found is None else _Remembered(found, asked.is_error)
 
     def _find(self, key: Tuple, translated: bool) -> _Found | None:
         """A packet that was translated in this zone is known by what its replies would be."""
@@ -94,8 +111,10 @@ class Tracker:
         found = self._known.get(key.reversed)
         return None if found is None else found._replace(is_reply=not found.is_reply)
 
-    def _update(self, packet: Packet, state: int, found: _Found, is_error: bool) -> int | None:
-        """The state of a packet of a known connection; None: it begins it anew."""
+    def _update(self, packet: Packet, state: int, found: _Found | None, is_error: bool) -> int | None:
+        """The state of a packet; None: it begins a connection, maybe in place of the one that was found."""
+        if found is None:
+            return INVALID if is_error else None
         if is_error:
             return state | RELATED | REPLY * found.is_reply
         connection, is_reply = found

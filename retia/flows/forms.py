@@ -25,9 +25,9 @@ _ALL_STATES = FIELDS["ct_state"].full
 
 
 def show_part(part: Subfield) -> str:
-    """Of an option all bits are named: ovs-ofctl does not know how many the switch has mapped to it."""
-    if part == whole(OPTION):
-        return f"{NXM_NAMES[OPTION]}[0..{part.bits - 1}]"
+    """Of an option and of the states all bits are named: to ovs-ofctl they have more than are used here."""
+    if part in (whole(OPTION), whole("ct_state")):
+        return f"{NXM_NAMES[part.field]}[0..{part.bits - 1}]"
     name, bracket, rest = str(part).partition("[")
     return f"{NXM_NAMES[name]}{bracket}{rest}"
 
