@@ -144,11 +144,11 @@ class Tracker:
             return NEW
         connection = Connection(key, key.reversed)
         translated = 0
-        if nat is not None and nat.address:
+        if nat is not None:
             free = next((one for one in _candidates(key, nat) if one not in self._known), None)
             if free is None:
                 return NEW
-            connection = Connection(key, free, nat.source)
+            connection = Connection(key, free, nat.source if nat.address else None)
             translated = rewrite(packet, connection, False, False)
         self._known[connection.reverse] = _Found(connection, True)
         self._known[connection.forward] = _Found(connection, False)
@@ -159,8 +159,12 @@ class Tracker:
 
 
 def _candidates(key: Tuple, nat: Translate) -> Iterator[Tuple]:
-    """What replies to a translated connection may come as, best first."""
+    """What replies to a translated connection may come as, best first. One that is kept with a translation to no
+    address has no replies: Open vSwitch 3.1 loses the port."""
     reply = key.reversed
+    if not nat.address:
+        yield reply._replace(target_port=0) if key.protocol in (TCP, UDP) else reply
+        return
     reply = reply._replace(target=nat.address) if nat.source else reply._replace(source=nat.address)
     if key.protocol not in (TCP, UDP):
         yield reply

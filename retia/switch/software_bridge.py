@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retia.errors import SwitchAway, SwitchRefused
-from retia.flows.actions import Actions, Goto, Metered
+from retia.flows.actions import Actions, Ct, Goto, Metered
 from retia.flows.carrying import Punted
 from retia.flows.conntrack import Tracker
+from retia.flows.fields import CT_STATES
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.lookup import FlowTable
 from retia.flows.match import meets_needs
@@ -35,7 +36,10 @@ from retia.switch.reconciler import NO_SUCH_METER
 
 BAD_TABLE = (3, 2)
 BAD_PREREQUISITE = (4, 9)
-"""OpenFlow's error type and code: an instruction goes to no later table; a match lacks what it needs."""
+BAD_ARGUMENT = (2, 5)
+INCONSISTENT_MATCH = (2, 10)
+"""OpenFlow's error type and code: an instruction goes to no later table; a match lacks what it needs; an action has a
+part that cannot be, or is none for what is matched."""
 
 
 _makings = itertools.count(1)
@@ -317,8 +321,18 @@ def check(flow: Flow, where: str) -> None:
     for action in flow.actions:
         if isinstance(action, Goto) and action.table <= flow.table:
             raise _refused(BAD_TABLE, where, flow)
+        if isinstance(action, Ct):
+            _check_tracking(action, where, flow)
     if not all(meets_needs(flow.match, name) for name, _, _ in flow.match):
         raise _refused(BAD_PREREQUISITE, where, flow)
+
+
+def _check_tracking(action: Ct, where: str, flow: Flow) -> None:
+    is_invalid = any(name == "ct_state" and value & CT_STATES["inv"] for name, value, _ in flow.match)
+    if (is_invalid and action.commit) or not meets_needs(flow.match, "nw_proto"):
+        raise _refused(INCONSISTENT_MATCH, where, flow)
+    if action.nat is not None and action.nat.address and not action.commit:
+        raise _refused(BAD_ARGUMENT, where, flow)
 
 
 def _refused(code: tuple[int, int], where: str, flow: Flow) -> SwitchRefused:

@@ -58,7 +58,7 @@ def some_flows(rnd: random.Random) -> list[Flow]:
         for priority, name in enumerate(rnd.sample(list(CT_STATES), 4), 2):
             state = rnd.choice((0, CT_STATES[name]))
             wanted = match(ct_state=(state, CT_STATES[name]), **is_ip)
-            tracks = rnd.random() < 0.5 and state != CT_STATES["inv"]  # what is known to be invalid may not be tracked
+            tracks = rnd.random() < 0.5 and state != CT_STATES["inv"]  # what is known to be invalid is not committed
             going = some_ct(rnd, table + 1) if tracks else (Goto(3),)
             flows.append(Flow(table, priority, wanted, going, 10 * table + priority))
         flows.append(Flow(table, 1, (), (Goto(3),), 10 * table))
