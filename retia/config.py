@@ -49,8 +49,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bfd_interval: Annotated[
         int,
         Says(
-            "Milliseconds between two BFD packets to each watched host; it counts as unreachable when three in a row are "
-            "missing. All hosts need BFD, so set it alike everywhere: the slower end decides."
+            "Milliseconds between two BFD packets to each watched host; it counts as unreachable when three in a row "
+            "are missing. All hosts need BFD, so set it alike everywhere: the slower end decides."
         ),
         msgspec.Meta(ge=50, le=60000),
     ] = 200

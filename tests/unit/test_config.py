@@ -27,6 +27,9 @@ def test_endpoints_are_separated_by_commas() -> None:
     [
         ("brige: x", "brige"),
         ("lease_seconds: soon", "lease_seconds"),
+        ("bfd_interval: 20", "bfd_interval"),
+        ("bfd_interval: 60001", "bfd_interval"),
+        ("ipfix_sampling: 0", "ipfix_sampling"),
         ("- a", "no list of settings"),
         ("a: [", "cannot"),
     ],
