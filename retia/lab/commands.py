@@ -179,11 +179,12 @@ def execute(name: str, node: str, command: Sequence[str]) -> int:
     """A command inside a host or guest, on this terminal; its exit code. Raises NotFound."""
     place = Place(check_lab(name))
     saved = _load(place)
-    if node not in [*saved.hosts, *saved.guests]:
-        raise NotFound(f"lab {name} has no {node}", advice=f"it has {', '.join([*saved.hosts, *saved.guests])}")
-    netns.check_right()
     lab = SpacesLab(lab_file.load(Path(saved.file)), place, saved.mark)
-    env = dict((lab.hosts.get(node) or lab.guests[node]).environment())
+    nodes = [*saved.hosts, *saved.guests, *lab.outside]
+    if node not in nodes:
+        raise NotFound(f"lab {name} has no {node}", advice=f"it has {', '.join(nodes)}")
+    netns.check_right()
+    env = dict((lab.hosts.get(node) or lab.guests.get(node) or lab.outside[node]).environment())
     inside = ["ip", "netns", "exec", place.namespace(node), *(command or [os.environ.get("SHELL", "/bin/sh")])]
     return subprocess.run(inside, env=env, check=False).returncode
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,11 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from retia.compile.reasons import Reason
 from retia.errors import InvalidInput
+from retia.lab import beside
+from retia.lab.count import Count
 from retia.lab.failure import CheckFailed
-from retia.lab.frames import is_geneve
+from retia.lab.frames import is_carried
 from retia.lab.pings import Pings, send_for
 from retia.lab.reader import Reader, Spot
-from retia.lab.words import GuestName, HostName, Target
+from retia.lab.words import HostName, StationName, Target
 from retia.model.names import did_you_mean
 from retia.pipeline.fields import REASON
 from retia.pipeline.stages import DROP
@@ -41,26 +42,6 @@ _REASONS = {reason.label: int(reason) for reason in Reason}
 
 class Condition(Protocol):
     def watch(self, lab: Lab, notes: list[str]) -> AbstractAsyncContextManager[None]: ...
-
-
-@dataclass(frozen=True)
-class Count:
-    """`3`: exactly so many. `1+`: at least."""
-
-    number: int
-    more: bool = False
-
-    @classmethod
-    def from_text(cls, text: str) -> Count:
-        if not re.fullmatch(r"\d+\+?", text):
-            raise InvalidInput(f"{text!r} is no count", advice="write 3 for exactly three, 1+ for at least one")
-        return cls(int(text.rstrip("+")), text.endswith("+"))
-
-    def allows(self, number: int) -> bool:
-        return number >= self.number if self.more else number == self.number
-
-    def __str__(self) -> str:
-        return f"at least {self.number}" if self.more else str(self.number)
 
 
 @dataclass(frozen=True)
@@ -102,7 +83,7 @@ async def drops(host: Host) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Tunnel:
-    """Tunnel packets a host sends into the underlay."""
+    """Tunnel packets a host sends into the underlay: those with a frame of a guest, not its BFD."""
 
     wanted: dict[HostName, Count]
 
@@ -117,7 +98,7 @@ class Tunnel:
             yield
             await asyncio.sleep(FLIGHT)
             for host, count in self.wanted.items():
-                number = sum(map(is_geneve, taps[host].received()))
+                number = sum(map(is_carried, taps[host].received()))
                 if not count.allows(number):
                     raise CheckFailed(f"sent {number} packets into the tunnel, expected {count}", where=host)
                 notes.append(f"{number} into the tunnel from {host}")
@@ -244,10 +225,12 @@ class StoreWord:
 class Way:
     """From whom to whom, every so many seconds, from `before` the step until `after` it.
 
-    With `excuse`, what is lost while an Open vSwitch was away, and up to so many seconds after, is counted apart."""
+    With `at` that address is pinged. With `excuse`, what is lost while an Open vSwitch was away, and up to so many
+    seconds after, is counted apart."""
 
-    from_: GuestName
+    from_: StationName
     to: Target
+    at: Target | None = None
     every: float = 0.1
     lost_at_most: int = 0
     before: float = 0.3
@@ -309,7 +292,7 @@ class Pinging:
 
 
 def _pinger(lab: Lab, way: Way) -> Pings:
-    return lab.guests[way.from_].pinger(str(lab.address_of(way.to)))
+    return lab.station(way.from_).pinger(str(lab.address_of(way.at or way.to)))
 
 
 CONDITIONS: dict[str, type] = {
@@ -319,4 +302,5 @@ CONDITIONS: dict[str, type] = {
     "ports": Ports,
     "store": StoreWord,
     "pinging": Pinging,
+    **beside.CONDITIONS,
 }

@@ -1,4 +1,4 @@
-"""What a lab's hosts and guests are to its steps and conditions: real ones in namespaces, or software ones here.
+"""What a lab's nodes are to its steps and conditions: real ones in namespaces, or software ones in this process.
 
     Lab ─┬─ SpacesLab      namespaces, Open vSwitch, etcd: hosts.Host, guests.Guest
          └─ SoftwareLab    all in this process, no root:   software.host, software.guest
@@ -10,13 +10,14 @@ only a real host can do an action says in its `needs`, and a software lab leaves
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 from retia.lab.pings import Pings
 from retia.model.setup import Setup
+from retia.values import Ip, Mac
 
 DATABASE, VSWITCHD, AGENT = "ovsdb-server", "ovs-vswitchd", "agent"
 """The processes of a host, by the names that `stop` and `runs` take."""
@@ -30,6 +31,19 @@ class Outage:
     host: str
     begin: float
     end: float = float("inf")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a server gives whoever connects: `size` bytes (0: no end), `rate` of them a second (0: all it can)."""
+
+    size: int = 0
+    rate: float = 0.0
+
+    def next(self, sent: int, most: int) -> int:
+        """Bytes of the next piece after so many; 0 at the end."""
+        left = self.size - sent if self.size else most
+        return min(left, most, max(1, int(self.rate / 20)) if self.rate else most)
 
 
 class Done(Protocol):
@@ -60,7 +74,48 @@ class Node(Protocol):
         """A command inside, to its end."""
 
 
-class Guest(Node, Protocol):
+class Datagrams(Protocol):
+    """Datagrams that come to a UDP port, from now on. A context manager."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+    def received(self) -> Iterator[bytes]:
+        """Those that came and were not read yet."""
+
+
+class Station(Node, Protocol):
+    """What sends and hears: a guest, or a node outside."""
+
+    @property
+    def mac(self) -> Mac | None: ...
+    @property
+    def address(self) -> Ip | None:
+        """The first, of several."""
+
+    def pinger(self, address: str, ttl: int = 64) -> Pings: ...
+    def tap(self) -> Tap: ...
+    def absorb(self, port: int) -> AbstractContextManager[object]:
+        """While it holds, nobody answers that no one listens at that UDP port."""
+
+    def serve(self, port: int, offer: Offer) -> AbstractAsyncContextManager[list[Ip]]:
+        """By TCP to whoever connects. The list grows by who did."""
+
+    async def fetch(self, address: Ip, port: int, news: Callable[[int], None]) -> None:
+        """By TCP, to its end; `news` hears of each piece how long it is. Raises OSError."""
+
+    def echo(self, port: int) -> AbstractAsyncContextManager[list[Ip]]:
+        """Each datagram back to its sender. The list grows by who that was."""
+
+    async def ask(self, address: Ip, port: int, count: int, patience: float) -> int:
+        """So many datagrams from one port; how many came back from there within `patience` seconds."""
+
+    async def scatter(self, address: Ip, port: int, flows: int, payload: bytes) -> None:
+        """One datagram from each of so many ports. Without a way there is none, as with `ask`."""
+
+    def hear(self, port: int) -> Datagrams: ...
+
+
+class Guest(Station, Protocol):
     """`plugged`: whether its link is in the bridge of its host."""
 
     iface_id: str
@@ -74,10 +129,6 @@ class Guest(Node, Protocol):
 
     async def plug(self) -> None: ...
     async def unplug(self) -> None: ...
-    def pinger(self, address: str, ttl: int = 64) -> Pings: ...
-    def tap(self) -> Tap: ...
-    def absorb(self, port: int) -> AbstractContextManager[object]:
-        """While it holds, nobody answers that no one listens at that UDP port."""
 
 
 class Host(Node, Protocol):
@@ -108,6 +159,22 @@ class Host(Node, Protocol):
     async def boot(self, address: str) -> None:
         """The machine is cut off and comes up again, at `address`: nothing of it was told to end."""
 
+    async def kill(self) -> None:
+        """The machine is cut off, as when it loses its power; `boot` brings it back."""
+
+    async def cut(self, address: str) -> None:
+        """Nothing gets from here to the host with that tunnel address, until `mend`."""
+
+    async def mend(self, address: str) -> None: ...
+    async def set_underlay(self, up: bool) -> None:
+        """Its link into the underlay."""
+
+    async def set_segment(self, segment: str, up: bool) -> None:
+        """Its link into a physical segment."""
+
+    def hear(self, port: int) -> Datagrams:
+        """On the host itself, not on what it carries."""
+
     async def set_iface_id(self, link: str, iface_id: str) -> None: ...
     async def flows(self) -> list[str]:
         """Its flows as text without counters, sorted."""
@@ -134,6 +201,12 @@ class Host(Node, Protocol):
 
     def tunnel_tap(self) -> Tap:
         """What it sends into the underlay."""
+
+    def arrival_tap(self) -> Tap:
+        """What the underlay brings it."""
+
+    def segment_tap(self, segment: str) -> Tap:
+        """What it sends into a physical segment."""
 
     def changes(self) -> AbstractAsyncContextManager[list[str]]:
         """Its switch beside a step: afterwards the list holds each change of a flow, with table=N and its match."""

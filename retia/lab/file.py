@@ -1,6 +1,6 @@
-"""The lab file: hosts, guests, the network between them, and the checks it must pass. See docs/lab.md.
+"""The lab file: hosts, guests, what is outside, the network between them, and the checks it must pass. See docs/lab.md.
 
-text ──reader──► LabFile(hosts, guests, network, checks), or InvalidDocument with every problem
+text ──reader──► LabFile(hosts, guests, outside, network, checks), or InvalidDocument with every problem
 """
 
 from __future__ import annotations
@@ -14,6 +14,16 @@ import yaml
 from retia.errors import InvalidInput
 from retia.lab.documents import Declared
 from retia.lab.names import check_lab, check_node
+from retia.lab.physical import (
+    PARSERS,
+    Attached,
+    BridgeName,
+    Outside,
+    SettingName,
+    check_bridges,
+    check_settings,
+    segments,
+)
 from retia.lab.reader import Reader, Spot, Wrong, compose
 from retia.lab.step import Step
 from retia.lab.words import HostName, parsers
@@ -56,6 +66,9 @@ class Head:
     lab: str = ""
     about: str = ""
     guests: dict[str, Guest] = field(default_factory=dict)
+    outside: dict[str, Outside] = field(default_factory=dict)
+    physical: dict[HostName, dict[BridgeName, Attached]] = field(default_factory=dict)
+    settings: dict[HostName, dict[SettingName, str]] = field(default_factory=dict)
     network: Declared | None = None
     checks: tuple[Step, ...] = ()
     etcd: Etcd = Etcd()
@@ -63,6 +76,8 @@ class Head:
 
 @dataclass(frozen=True)
 class LabFile:
+    """`physical` are the bridges of each host, `settings` those of its agent."""
+
     path: str
     name: str
     about: str
@@ -71,6 +86,14 @@ class LabFile:
     network: Document | None
     checks: tuple[Step, ...]
     etcd: Etcd = Etcd()
+    outside: dict[str, Outside] = field(default_factory=dict)
+    physical: dict[HostName, dict[BridgeName, Attached]] = field(default_factory=dict)
+    settings: dict[HostName, dict[SettingName, str]] = field(default_factory=dict)
+
+    @property
+    def segments(self) -> list[str]:
+        """The physical ones, by name."""
+        return segments(self.outside.values(), self.physical.values())
 
 
 def load(path: Path) -> LabFile:
@@ -90,7 +113,7 @@ def parse(text: str, path: str) -> LabFile:
     head = None
     with contextlib.suppress(Wrong):
         nodes = _nodes(reader, top)
-        reader.words = parsers(nodes["hosts"], nodes["guests"])
+        reader.words = {**parsers(nodes["hosts"], nodes["guests"], nodes["outside"]), **PARSERS}
         head = reader.record(Head, top)
     if head is None:
         reader.finish()
@@ -99,14 +122,17 @@ def parse(text: str, path: str) -> LabFile:
     with contextlib.suppress(Wrong):
         reader.guarded(top, lambda: check_lab(name))
     _check_ids(reader, top, head.checks)
+    _check_hosts(reader, top, head)
     reader.finish()
     network = head.network.document if head.network else None
-    return LabFile(path, name, head.about, tuple(head.hosts), head.guests, network, head.checks, head.etcd)
+    hosts = tuple(head.hosts)
+    physical_side = head.outside, head.physical, head.settings
+    return LabFile(path, name, head.about, hosts, head.guests, network, head.checks, head.etcd, *physical_side)
 
 
 def _nodes(reader: Reader, top: Spot) -> dict[str, list[str]]:
-    """The names of hosts and guests, read before anything that speaks of them. Each is a name of its own."""
-    found: dict[str, list[str]] = {"hosts": [], "guests": []}
+    """The names of all nodes, read before anything that speaks of them. Each is a name of its own."""
+    found: dict[str, list[str]] = {"hosts": [], "guests": [], "outside": []}
     seen: set[str] = set()
     for section, spot in Reader(reader.file).entries(top, "a lab file"):
         if section not in found:
@@ -116,7 +142,9 @@ def _nodes(reader: Reader, top: Spot) -> dict[str, list[str]]:
             with contextlib.suppress(Wrong):
                 reader.guarded(under, lambda name=name: check_node(name))  # type: ignore[misc]
             if name in seen:
-                reader.note(under, f"{name!r} names two nodes", "hosts and guests share one list of names")
+                reader.note(
+                    under, f"{name!r} names two nodes", "hosts, guests and outside nodes share one list of names"
+                )
             seen.add(name)
     return found
 
@@ -134,3 +162,14 @@ def _check_ids(reader: Reader, top: Spot, steps: tuple[Step, ...]) -> None:
         if step.id and step.id in seen:
             reader.note(top, f"two checks have the id {step.id!r}", "an id names one check")
         seen.add(step.id)
+
+
+def _check_hosts(reader: Reader, top: Spot, head: Head) -> None:
+    """What of a host's bridges and settings only shows when they are looked at together."""
+    for section, spot in reader.entries(top, "a lab file"):
+        for host, under in reader.entries(spot, section) if section in ("physical", "settings") else ():
+            with contextlib.suppress(Wrong):
+                if section == "physical":
+                    reader.guarded(under, lambda host=host: check_bridges(head.physical.get(host, {})))  # type: ignore[misc]
+                else:
+                    reader.guarded(under, lambda host=host: check_settings(head.settings.get(host, {})))  # type: ignore[misc]

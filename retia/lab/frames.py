@@ -14,7 +14,7 @@ from retia.values import Ip, Ip4, Mac
 IPV4, ARP, TRIAL = 0x0800, 0x0806, 0x88B5
 BROADCAST = Mac((1 << 48) - 1)
 ICMP, UDP = 1, 17
-GENEVE = 6081
+GENEVE, BFD = 6081, 3784
 PORTS = (40000, 40009)
 
 
@@ -89,6 +89,27 @@ def is_geneve(frame: bytes) -> bool:
         return False
     start = 14 + (frame[14] & 15) * 4
     return frame[start + 2 : start + 4] == struct.pack("!H", GENEVE)
+
+
+def is_carried(frame: bytes) -> bool:
+    """Whether a frame of the underlay is a tunnel packet with a guest's frame in it: not BFD (RFC 5881)."""
+    if not is_geneve(frame):
+        return False
+    geneve = 14 + (frame[14] & 15) * 4 + 8
+    inner = frame[geneve + 8 + (frame[geneve] & 63) * 4 :]
+    ports = 14 + (inner[14] & 15) * 4 if len(inner) > 14 else 0
+    is_udp = len(inner) >= 38 and inner[12:14] == struct.pack("!H", IPV4) and inner[23] == UDP
+    return not (is_udp and inner[ports + 2 : ports + 4] == struct.pack("!H", BFD))
+
+
+def echo_source(frame: bytes, token: bytes) -> Ip | None:
+    """Who sent it, when it is an ICMP echo request that begins with `token`."""
+    if len(frame) < 42 or frame[12:14] != struct.pack("!H", IPV4) or frame[23] != ICMP:
+        return None
+    start = 14 + (frame[14] & 15) * 4
+    if frame[start] != 8 or frame[start + 8 : start + 8 + len(token)] != token:
+        return None
+    return Ip4(int.from_bytes(frame[26:30], "big"))
 
 
 def is_icmp_error(frame: bytes) -> bool:

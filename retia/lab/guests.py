@@ -5,20 +5,18 @@ It is configured as its port says (MAC, address, the subnet's gateway, the switc
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retia.lab import netns
 from retia.lab.hosts import Host
 from retia.lab.names import Place
-from retia.lab.process import Done, environment, execute
-from retia.lab.wire import Pinger, Tap, absorb
+from retia.lab.space import Space
 from retia.model.setup import Setup
+from retia.values import Ip, Mac
 
 
 @dataclass
-class Guest:
+class Guest(Space):
     """`host` is where it is now; `plugged` whether its link is in the bridge there."""
 
     name: str
@@ -30,20 +28,12 @@ class Guest:
     plugged: bool = False
 
     @property
-    def namespace(self) -> str:
-        return self.place.namespace(self.name)
+    def mac(self) -> Mac | None:
+        return self.setup.mac if self.setup else None
 
-    def environment(self) -> Mapping[str, str]:
-        return environment(self.mark)
-
-    async def run(self, *command: str, check: bool = True, limit: float = 60.0) -> Done:
-        """A command inside, to its end."""
-        inside = ("ip", "netns", "exec", self.namespace, *command)
-        return await execute(inside, self.environment(), check=check, limit=limit)
-
-    async def calm(self) -> None:
-        """No checksum is left to a NIC that is not there: else TCP dies in the userspace datapath."""
-        await self.run("ethtool", "-K", "eth0", "tx", "off")
+    @property
+    def address(self) -> Ip | None:
+        return self.setup.address.address if self.setup and self.setup.address else None
 
     async def configure(self, setup: Setup) -> None:
         """Once more does nothing unless something changed."""
@@ -75,13 +65,3 @@ class Guest:
         await netns.batch([f"link set dev {self.name} up"], self.environment(), target.namespace)
         if was_plugged:
             await self.plug()
-
-    def pinger(self, address: str, ttl: int = 64) -> Pinger:
-        return Pinger(self.namespace, address, ttl)
-
-    def tap(self) -> Tap:
-        return Tap(self.namespace)
-
-    def absorb(self, port: int) -> socket.socket:
-        """A kernel would answer that nobody listens."""
-        return absorb(self.namespace, port)

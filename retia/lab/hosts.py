@@ -2,6 +2,8 @@
 
     fabric (bridge) ─ to-hv1 ═ eth0 ─ br-phys (address of the tunnel) ··· Geneve ··· br-int ─ web1 ═ guest's eth0
 
+    segment (bridge) ─ hv1 ═ SEGMENT.nic ─ br-ex        and for each physical bridge, if the lab file gives it any
+
 The NIC's own ARP is off: it shares br-phys' network with br-phys itself, and the kernel would answer for both.
 """
 
@@ -26,8 +28,10 @@ from retia.errors import Fatal
 from retia.lab import netns
 from retia.lab.contract import AGENT, DATABASE, VSWITCHD, Outage
 from retia.lab.failure import CheckFailed
-from retia.lab.names import FABRIC, INTEGRATION, PHYSICAL, Place
+from retia.lab.names import FABRIC, INTEGRATION, PHYSICAL, Place, nic_of
+from retia.lab.physical import Attached, BridgeName, SettingName
 from retia.lab.process import Done, environment, execute, spawn, tail
+from retia.lab.sockets import Datagrams
 from retia.lab.wire import Tap, until
 from retia.model.local import TUNNEL_PORT
 
@@ -41,12 +45,16 @@ OPENFLOW = ("-O", "OpenFlow15")
 
 @dataclass
 class Host:
-    """`children` are those this process started; in a lab found again they are looked up by their pid files."""
+    """`children` are those this process started; in a lab found again they are looked up by their pid files. `bridges`
+    are its physical ones, `settings` its agent's, `cuts` the tunnel addresses that nothing gets to from here."""
 
     name: str
     address: str
     place: Place
     mark: str
+    bridges: Mapping[BridgeName, Attached] = field(default_factory=dict)
+    settings: Mapping[SettingName, str] = field(default_factory=dict)
+    cuts: set[str] = field(default_factory=set)
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     outages: list[Outage] = field(default_factory=list)
 
@@ -73,6 +81,7 @@ class Host:
             "OVS_RUN_DIR": directory,
         }
         retia |= {"TUNNEL_ADDRESS": self.address, "BRIDGE": INTEGRATION, "DATAPATH": "netdev"}
+        retia |= {name.upper(): value for name, value in self.settings.items()}
         return environment(self.mark, ovs | {f"RETIA_{name}": value for name, value in retia.items()})
 
     async def run(self, *command: str, check: bool = True, limit: float = 60.0) -> Done:
@@ -98,7 +107,7 @@ class Host:
         await self._spawn_database()
         self._spawn_vswitchd()
         await self._make_bridges()
-        await self._take_address()
+        await self._take_addresses()
 
     async def start_database(self) -> float:
         """Start it again, with what it had on disk. Returns the seconds until ovs-vswitchd had found it: without its
@@ -129,7 +138,8 @@ class Host:
             raise self._did_not_start(VSWITCHD)
         back = time.monotonic()
         self._is_back(back)
-        await self._take_address()
+        await self._take_addresses()
+        await self._mind_cuts()
         return back - begin
 
     def _is_back(self, moment: float) -> None:
@@ -144,12 +154,19 @@ class Host:
     def _management(self) -> Path:
         return self.dir / f"{INTEGRATION}.mgmt"
 
-    async def _take_address(self) -> None:
-        """As the host's own network configuration does: the userspace datapath makes the bridge's device anew."""
-        if not await until(lambda: netns.within(self.namespace, _physical_exists), PATIENCE):
+    async def _take_addresses(self) -> None:
+        """As the host's own network configuration does: the userspace datapath makes the bridges' devices anew."""
+        wanted = {PHYSICAL, *(name for name, each in self.bridges.items() if each.address)}
+        if not await until(lambda: wanted <= netns.within(self.namespace, _links), PATIENCE):
             raise self._did_not_start(VSWITCHD)
         lines = [f"addr flush dev {PHYSICAL}", f"addr add {self.address}/16 dev {PHYSICAL}"]
-        await netns.batch([*lines, f"link set dev {PHYSICAL} up"], self.environment(), self.namespace)
+        lines += [f"link set dev {PHYSICAL} up"]
+        for name, each in self.bridges.items():
+            if each.address:
+                lines += [f"addr flush dev {name}", f"addr add {each.address} dev {name}", f"link set dev {name} up"]
+            if each.gateway:
+                lines.append(f"route replace default via {each.gateway}")
+        await netns.batch(lines, self.environment(), self.namespace)
 
     def _did_not_start(self, name: str) -> Fatal:
         log = self.dir / f"{name}.out"
@@ -158,8 +175,9 @@ class Host:
     async def _make_bridges(self) -> None:
         threads = ["--", "set", "Open_vSwitch", ".", "other_config:n-revalidator-threads=1"]
         threads += ["other_config:n-handler-threads=1"]
-        physical = ["--", "add-br", PHYSICAL, "--", "set", "bridge", PHYSICAL, "datapath_type=netdev"]
-        physical += ["fail-mode=standalone", "--", "add-port", PHYSICAL, "eth0"]
+        physical = _standalone(PHYSICAL, "eth0")
+        for name, each in self.bridges.items():
+            physical += _standalone(name, nic_of(each.segment))
         versions = "protocols=OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15"
         inner = ["--", "add-br", INTEGRATION, "--", "set", "bridge", INTEGRATION, "datapath_type=netdev"]
         inner += ["fail-mode=secure", versions]
@@ -238,6 +256,41 @@ class Host:
         """What it sends into the underlay."""
         return Tap(self.place.namespace(FABRIC), f"to-{self.name}")
 
+    def arrival_tap(self) -> Tap:
+        """What the underlay brings it."""
+        return Tap(self.namespace, "eth0")
+
+    def segment_tap(self, segment: str) -> Tap:
+        """What it sends into a physical segment."""
+        return Tap(self.place.segment(segment), self.name)
+
+    def hear(self, port: int) -> Datagrams:
+        return Datagrams(self.namespace, port)
+
+    # -- what lies around it ---------------------------------------------------------------------------------------
+
+    async def cut(self, address: str) -> None:
+        """Nothing gets from here to the host with that tunnel address, neither data nor BFD."""
+        self.cuts.add(address)
+        await self._mind_cuts()
+
+    async def mend(self, address: str) -> None:
+        self.cuts.discard(address)
+        await self.tool("ovs-ofctl", "del-flows", PHYSICAL, f"ip,nw_dst={address}")
+
+    async def _mind_cuts(self) -> None:
+        for address in self.cuts:
+            await self.tool("ovs-ofctl", "add-flow", PHYSICAL, f"priority=100,ip,nw_dst={address},actions=drop")
+
+    async def set_underlay(self, up: bool) -> None:
+        await self._set_link(f"to-{self.name}", self.place.namespace(FABRIC), up)
+
+    async def set_segment(self, segment: str, up: bool) -> None:
+        await self._set_link(self.name, self.place.segment(segment), up)
+
+    async def _set_link(self, link: str, namespace: str, up: bool) -> None:
+        await netns.batch([f"link set dev {link} {'up' if up else 'down'}"], self.environment(), namespace)
+
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[list[str]]:
         """`ovs-ofctl monitor` beside a step; afterwards the list holds each change of a flow that it told."""
@@ -266,11 +319,14 @@ class Host:
         program = ["-m", "retia.lab.later"] if later else ["-m", "retia", "agent"]
         self.spawn(AGENT, sys.executable, *program, log="agent.log")
 
+    async def kill(self) -> None:
+        """The machine is cut off, as when it loses its power; `boot` brings it back."""
+        running = [name for name in (VSWITCHD, AGENT, DATABASE) if self.pid(name)]
+        await asyncio.gather(*(self.stop(name, signal.SIGKILL) for name in running))
+
     async def boot(self, address: str) -> None:
         """The machine is cut off and comes up again, at `address`: nothing of it was told to end."""
-        for name in (AGENT, VSWITCHD, DATABASE):
-            if self.pid(name):
-                await self.stop(name, signal.SIGKILL)
+        await self.kill()
         self.address = address
         await self._spawn_database()
         await self.start_vswitchd()
@@ -323,8 +379,14 @@ class Host:
         return None
 
 
-def _physical_exists() -> bool:
-    return any(name == PHYSICAL for _, name in socket.if_nameindex())
+def _standalone(bridge: str, nic: str) -> list[str]:
+    """For ovs-vsctl: a bridge that learns and forwards by itself, on a link."""
+    made = ["--", "add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=netdev", "fail-mode=standalone"]
+    return [*made, "--", "add-port", bridge, nic]
+
+
+def _links() -> set[str]:
+    return {name for _, name in socket.if_nameindex()}
 
 
 def _environment_of(pid: int) -> bytes:

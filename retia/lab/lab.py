@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
 
 from retia.errors import InvalidInput, NotFound
-from retia.lab.contract import AGENT, Guest, Host
+from retia.lab.contract import AGENT, Guest, Host, Station
 from retia.lab.failure import CheckFailed
 from retia.lab.file import LabFile
 from retia.lab.frames import BROADCAST
@@ -63,6 +63,18 @@ class Lab(ABC):
     @property
     @abstractmethod
     def guests(self) -> Mapping[str, Guest]: ...
+
+    @property
+    @abstractmethod
+    def outside(self) -> Mapping[str, Station]: ...
+
+    @property
+    def stations(self) -> dict[str, Station]:
+        """All that send and hear: guests, and the nodes outside."""
+        return {**self.guests, **self.outside}
+
+    def station(self, name: str) -> Station:
+        return self.guests.get(name) or self.outside[name]
 
     @abstractmethod
     async def start(self) -> None:
@@ -130,23 +142,23 @@ class Lab(ABC):
             return None
 
     def address_of(self, target: str) -> Ip:
-        """Of a guest, a router port (ROUTER/PORT), or the address it is. Raises CheckFailed."""
-        if target in self.guests:
-            setup = self.guests[target].setup
-            if setup is None or setup.address is None:
+        """Of a guest, an outside node, a router port (ROUTER/PORT), or the address it is. Raises CheckFailed."""
+        if target in self.stations:
+            address = self.station(target).address
+            if address is None:
                 raise CheckFailed(f"guest {target} has no address", advice="does its port exist, with an address?")
-            return setup.address.address
+            return address
         if "/" in target:
             return self.router_port(target).addresses[0].address
         return Ip.parse(target)
 
     def mac_of(self, target: str) -> Mac:
-        """Of a guest, a router port (ROUTER/PORT), or the address it is. Raises CheckFailed."""
-        if target in self.guests:
-            setup = self.guests[target].setup
-            if setup is None:
+        """Of a guest, an outside node, a router port (ROUTER/PORT), or the MAC it is. Raises CheckFailed."""
+        if target in self.stations:
+            mac = self.station(target).mac
+            if mac is None:
                 raise CheckFailed(f"guest {target} has no MAC", advice="does its port exist?")
-            return setup.mac
+            return mac
         if target == "everyone":
             return BROADCAST
         return self.router_port(target).mac if "/" in target else Mac.parse(target)

@@ -1,7 +1,8 @@
 """What things of a lab are called, and where they are kept. Does no I/O but looking at its directories.
 
 /run/retia/lab/NAME/            lab.json, etcd/, one directory for each host (sockets, logs)
-/run/netns/retia-NAME.NODE      a namespace for each host and guest, and `fabric`, the underlay between hosts
+/run/netns/retia-NAME.NODE      a namespace for each host, guest and outside node, `fabric`, the underlay between hosts,
+                                and `segment.NAME` for each physical segment
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from retia.errors import InvalidInput
 BASE = Path("/run/retia/lab")
 NAMESPACES = Path("/run/netns")
 FABRIC = "fabric"
+SEGMENT = "segment"
+"""The bridge that is a physical segment, in a namespace of its own; its ports are called as the nodes they lead to."""
+
 INTEGRATION = "br-int"
 PHYSICAL = "br-phys"
 MARK = "RETIA_LAB"
@@ -25,7 +29,7 @@ SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 LONGEST_LAB = 40
 LONGEST_NODE = 15  # a guest's link on its host bears its name, and Linux ends there
-_RESERVED = (FABRIC, INTEGRATION, PHYSICAL, "eth0", "lo", "all")
+_RESERVED = (FABRIC, SEGMENT, INTEGRATION, PHYSICAL, "eth0", "lo", "all")
 _NODE = re.compile(rf"[a-z][a-z0-9-]{{0,{LONGEST_NODE - 1}}}")
 _LAB = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{LONGEST_LAB - 1}}}")
 
@@ -40,10 +44,15 @@ def check_lab(name: str) -> str:
 def check_node(name: str) -> str:
     if not _NODE.fullmatch(name):
         advice = f"use up to {LONGEST_NODE} small letters, digits and '-', a letter first"
-        raise InvalidInput(f"{name!r} is no name for a host or guest", advice=advice)
+        raise InvalidInput(f"{name!r} is no name for a node", advice=advice)
     if name in _RESERVED:
         raise InvalidInput(f"{name!r} has a meaning of its own in a lab", advice="choose another name")
     return name
+
+
+def nic_of(segment: str) -> str:
+    """A host's link into a physical segment. No guest's link is called so."""
+    return f"{segment}.nic"
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,10 @@ class Place:
 
     def namespace(self, node: str) -> str:
         return f"retia-{self.name}.{node}"
+
+    def segment(self, name: str) -> str:
+        """The namespace of a physical segment. No node is called so."""
+        return self.namespace(f"segment.{name}")
 
     def namespaces(self) -> list[str]:
         """Those that exist, whatever the files say."""

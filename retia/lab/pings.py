@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -12,10 +13,12 @@ from typing import Self
 
 @dataclass
 class Pings(ABC):
-    """A context manager. `replies` maps a request's number to (milliseconds, TTL of the reply)."""
+    """A context manager. `replies` maps a request's number to (milliseconds, TTL of the reply). Each request begins
+    with `token`, which no NAT changes."""
 
     sent: dict[int, float] = field(default_factory=dict, init=False)
     replies: dict[int, tuple[float, int]] = field(default_factory=dict, init=False)
+    token: bytes = field(default_factory=lambda: secrets.token_bytes(8), init=False)
 
     @abstractmethod
     def __enter__(self) -> Self: ...

@@ -26,9 +26,11 @@ from retia.lab.guardian import Guardian
 from retia.lab.guests import Guest
 from retia.lab.hosts import Host
 from retia.lab.lab import READY, Lab, addresses, together
-from retia.lab.names import FABRIC, Place
+from retia.lab.names import FABRIC, SEGMENT, Place, nic_of
+from retia.lab.outside import Outside
 from retia.lab.process import environment, execute
 from retia.lab.wire import carry
+from retia.lab.words import HostName
 
 
 class SpacesLab(Lab):
@@ -40,13 +42,21 @@ class SpacesLab(Lab):
         self.place, self.agents = place, agents
         self.mark = mark or f"{place.name}.{uuid.uuid4().hex[:8]}"
         self.env = environment(self.mark)
-        self._hosts = {name: Host(name, address, place, self.mark) for name, address in addresses(file).items()}
+        self._hosts = {name: self._host(name, address) for name, address in addresses(file).items()}
         self._guests = {
             name: Guest(name, self._hosts[wish.host], wish.port, place, self.mark) for name, wish in file.guests.items()
+        }
+        self._outside = {
+            name: Outside(name, wish, number, place, self.mark)
+            for number, (name, wish) in enumerate(file.outside.items(), 1)
         }
         self.up = False
         self._guardian: Guardian | None = None
         self._etcd = Etcd(place, self.env)
+
+    def _host(self, name: str, address: str) -> Host:
+        bridges, settings = self.file.physical.get(HostName(name), {}), self.file.settings.get(HostName(name), {})
+        return Host(name, address, self.place, self.mark, bridges, settings)
 
     @property
     def hosts(self) -> dict[str, Host]:
@@ -55,6 +65,10 @@ class SpacesLab(Lab):
     @property
     def guests(self) -> dict[str, Guest]:
         return self._guests
+
+    @property
+    def outside(self) -> dict[str, Outside]:
+        return self._outside
 
     def claim(self) -> None:
         """Take the name, with a guardian that gives everything back. Raises Conflict, NotAllowed."""
@@ -77,7 +91,8 @@ class SpacesLab(Lab):
         serving = asyncio.create_task(self._start_store(), name="store")
         try:
             hosts = [self._start_host(host, empty, serving) for host in self.hosts.values()]
-            await together(serving, *hosts, *(guest.calm() for guest in self.guests.values()))
+            outside = [node.configure() for node in self.outside.values()]
+            await together(serving, *hosts, *outside, *(guest.calm() for guest in self.guests.values()))
         finally:
             serving.cancel()
         await self.refresh()
@@ -102,28 +117,43 @@ class SpacesLab(Lab):
     async def _make_links(self) -> None:
         """All namespaces and links. No link is ever in the machine's own namespace."""
         space = self.place.namespace
-        nodes = [FABRIC, *self.hosts, *self.guests]
-        await netns.batch([f"netns add {space(node)}" for node in nodes], self.env)
-        for node in nodes:
-            netns.within(space(node), netns.silence)
+        nodes = [FABRIC, *self.hosts, *self.guests, *self.outside]
+        spaces = [*map(space, nodes), *map(self.place.segment, self.file.segments)]
+        await netns.batch([f"netns add {each}" for each in spaces], self.env)
+        for each in spaces:
+            netns.within(each, netns.silence)
         pairs = [(f"to-{host}", FABRIC, host) for host in self.hosts]
         pairs += [(guest.name, guest.host.name, guest.name) for guest in self.guests.values()]
         links = [f"link add name {a} netns {space(b)} type veth peer name eth0 netns {space(c)}" for a, b, c in pairs]
-        await netns.batch(links, self.env)
-        await together(*(netns.batch(lines, self.env, space(node)) for node, lines in self._links_up().items()))
+        await netns.batch([*links, *self._segment_links()], self.env)
+        await together(*(netns.batch(lines, self.env, each) for each, lines in self._links_up().items()))
+
+    def _segment_links(self) -> list[str]:
+        links = [line for node in self.outside.values() for line in node.links()]
+        for host in self.hosts.values():
+            for each in host.bridges.values():
+                there = f"link add name {host.name} netns {self.place.segment(each.segment)}"
+                links.append(f"{there} type veth peer name {nic_of(each.segment)} netns {host.namespace}")
+        return links
 
     def _links_up(self) -> dict[str, list[str]]:
-        bridge = ["link add name fabric type bridge", "link set dev fabric up"]
+        """Commands by namespace."""
+        space = self.place.namespace
         ports = [f"link set dev to-{host} master fabric up" for host in self.hosts]
-        up = {FABRIC: [*bridge, *ports]}
-        for name in self.hosts:
-            mine = [guest.name for guest in self.guests.values() if guest.host.name == name]
-            up[name] = [
-                "link set dev lo up",
-                "link set dev eth0 up arp off",
-                *(f"link set dev {link} up" for link in mine),
-            ]
-        return up | {guest: ["link set dev lo up"] for guest in self.guests}
+        up = {space(FABRIC): ["link add name fabric type bridge", "link set dev fabric up", *ports]}
+        up |= {self.place.segment(name): self._segment_up(name) for name in self.file.segments}
+        for host in self.hosts.values():
+            mine = [guest.name for guest in self.guests.values() if guest.host is host]
+            mine += [nic_of(each.segment) for each in host.bridges.values()]
+            links_up = [f"link set dev {link} up" for link in mine]
+            up[host.namespace] = ["link set dev lo up", "link set dev eth0 up arp off", *links_up]
+        return up | {space(guest): ["link set dev lo up"] for guest in self.guests}
+
+    def _segment_up(self, name: str) -> list[str]:
+        hosts = [host.name for host in self.hosts.values() if name in [one.segment for one in host.bridges.values()]]
+        nodes = [node.name for node in self.outside.values() if name in node.wish.places]
+        ports = [f"link set dev {port} master {SEGMENT} up" for port in [*hosts, *nodes]]
+        return [f"link add name {SEGMENT} type bridge", f"link set dev {SEGMENT} up", *ports]
 
     async def leave(self) -> None:
         """Keep it up behind us."""
@@ -198,5 +228,5 @@ class SpacesLab(Lab):
         await self.guests[guest].move(self.hosts[to])
 
     async def carry(self, source: str, target: str, size: int, limit: float) -> float:
-        here, there = self.guests[source], self.guests[target]
-        return await carry(here.namespace, there.namespace, str(self.address_of(target)), size, limit)
+        here, there = self.place.namespace(source), self.place.namespace(target)
+        return await carry(here, there, str(self.address_of(target)), size, limit)

@@ -93,7 +93,7 @@ class Pinger(Pings):
         self._socket.close()
 
     def emit(self, number: int) -> None:
-        body = struct.pack("!HHd", self._identifier, number & 0xFFFF, 0.0).ljust(52, b".")
+        body = struct.pack("!HH8s", self._identifier, number & 0xFFFF, self.token).ljust(52, b".")
         packet = struct.pack("!BBH", 8, 0, checksum(b"\x08\0\0\0" + body)) + body
         with contextlib.suppress(OSError):
             self._socket.sendto(packet, (self.address, 0))

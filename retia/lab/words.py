@@ -23,27 +23,34 @@ class GuestName(str):
 
 
 class NodeName(str):
-    """A host or guest of this lab."""
+    """A host, guest or outside node of this lab."""
+
+
+class StationName(str):
+    """What sends and hears in this lab: a guest or an outside node."""
 
 
 class StageName(str):
     """A stage of the pipeline."""
 
 
-class Guests(str):
-    """A guest, or `all` of them."""
+class Stations(str):
+    """A guest, `all` of them, or an outside node."""
 
 
 class Target(str):
-    """What has an address: a guest (or `all`), ROUTER/PORT, or an IP address."""
+    """What has an address: a guest (or `all`), an outside node, ROUTER/PORT, or an IP address."""
 
 
 class MacTarget(str):
-    """What has a MAC: a guest, ROUTER/PORT, a MAC address, or `everyone` (the broadcast address)."""
+    """What has a MAC: a guest, an outside node, ROUTER/PORT, a MAC address, or `everyone` (the broadcast address)."""
 
 
-def parsers(hosts: Sequence[str], guests: Sequence[str]) -> dict[type, Callable[[str], Any]]:
+def parsers(
+    hosts: Sequence[str], guests: Sequence[str], outside: Sequence[str] = ()
+) -> dict[type, Callable[[str], Any]]:
     """How to read each of these, and the values documents have too."""
+    stations = [*guests, *outside]
 
     def one_of(kind: type, what: str, known: Sequence[str]) -> Callable[[str], Any]:
         def parse(text: str) -> Any:
@@ -54,21 +61,22 @@ def parsers(hosts: Sequence[str], guests: Sequence[str]) -> dict[type, Callable[
         return parse
 
     def target(text: str) -> Target:
-        if text not in (ALL, *guests):
-            _elsewhere(text, Ip.parse, guests)
+        if text not in (ALL, *stations):
+            _elsewhere(text, Ip.parse, stations)
         return Target(text)
 
     def mac_target(text: str) -> MacTarget:
-        if text not in (EVERYONE, *guests):
-            _elsewhere(text, Mac.parse, guests)
+        if text not in (EVERYONE, *stations):
+            _elsewhere(text, Mac.parse, stations)
         return MacTarget(text)
 
     return {
         HostName: one_of(HostName, "host", hosts),
         GuestName: one_of(GuestName, "guest", guests),
-        NodeName: one_of(NodeName, "host or guest", [*hosts, *guests]),
+        NodeName: one_of(NodeName, "node", [*hosts, *stations]),
+        StationName: one_of(StationName, "guest", stations),
         StageName: one_of(StageName, "stage", list(STAGES)),
-        Guests: one_of(Guests, "guest", [ALL, *guests]),
+        Stations: one_of(Stations, "guest", [ALL, *stations]),
         Target: target,
         MacTarget: mac_target,
         Mac: Mac.parse,
@@ -77,7 +85,7 @@ def parsers(hosts: Sequence[str], guests: Sequence[str]) -> dict[type, Callable[
     }
 
 
-def _elsewhere(text: str, parse: Callable[[str], object], guests: Sequence[str]) -> None:
+def _elsewhere(text: str, parse: Callable[[str], object], stations: Sequence[str]) -> None:
     """A router port, or an address. Raises InvalidInput."""
     if "/" in text:
         parse_path(text, 2)
@@ -85,5 +93,5 @@ def _elsewhere(text: str, parse: Callable[[str], object], guests: Sequence[str])
     try:
         parse(text)
     except InvalidInput:
-        advice = did_you_mean(text, guests) or "name a guest, ROUTER/PORT or an address"
+        advice = did_you_mean(text, stations) or "name a guest, ROUTER/PORT or an address"
         raise InvalidInput(f"there is no guest {text!r}", advice=advice) from None

@@ -6,8 +6,9 @@ import os
 
 from retia.lab import commands, file
 from retia.lab.actions.traffic import Ping, Received, SendFrame, Tcp
-from retia.lab.conditions import Count, Tunnel
-from retia.lab.words import GuestName, Guests, HostName, MacTarget, Target
+from retia.lab.conditions import Tunnel
+from retia.lab.count import Count
+from retia.lab.words import HostName, MacTarget, StationName, Stations, Target
 
 LAB = """
 hosts: [hv1, hv2]
@@ -27,11 +28,11 @@ async def test_guests_ping_over_a_static_tunnel() -> None:
                             "type=geneve", f"options:remote_ip={remote}", "options:key=flow")  # fmt: skip
             await host.tool("ovs-ofctl", "add-flow", "br-int", "actions=normal")
             await host.run("ping", "-c", "1", "-W", "2", remote)
-        everyone = Guests("all")
+        everyone = Stations("all")
         await Ping((everyone,), (Target("all"),), count=2).run(lab)
         notes: list[str] = []
         async with Tunnel({HostName("hv1"): Count(1)}).watch(lab, notes):
-            sent = SendFrame(GuestName("a"), MacTarget("b"), {GuestName("b"): Received()}, size=1000)
+            sent = SendFrame(StationName("a"), MacTarget("b"), {StationName("b"): Received()}, size=1000)
             await sent.run(lab)
         assert notes == ["1 into the tunnel from hv1"]
-        await Tcp(GuestName("a"), GuestName("b"), size=5_000_000).run(lab)
+        await Tcp(StationName("a"), StationName("b"), size=5_000_000).run(lab)

@@ -132,7 +132,7 @@ class StartAgent(AtHost):
 
 @dataclass(frozen=True)
 class Run:
-    """A command inside a host or guest, by the shell; how it ends and what it prints. `tell`: all of that is shown."""
+    """A command inside a node, by the shell; how it ends and what it prints. `tell`: all of that is shown."""
 
     in_: NodeName
     command: str
@@ -148,7 +148,7 @@ class Run:
         return bool(self.prints or self.exit)
 
     async def run(self, lab: Lab) -> str:
-        node: Node = lab.hosts.get(self.in_) or lab.guests[self.in_]
+        node: Node = lab.hosts.get(self.in_) or lab.station(self.in_)
         done = await node.run("sh", "-c", self.command, check=False, limit=self.limit)
         said = (done.out + done.err).strip()
         if done.code != self.exit:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from retia.lab.failure import CheckFailed
 from retia.lab.frames import IPV4, PORTS, checksum, ethernet
-from retia.lab.words import GuestName, MacTarget, Target
+from retia.lab.words import MacTarget, StationName, Target
 
 if TYPE_CHECKING:
     from retia.lab.contract import Tap
@@ -60,7 +60,7 @@ class _Heard(NamedTuple):
 class Told:
     """`count` packets from a guest: `what` its router at `by` says of each, or of as many as `at_most` allows."""
 
-    from_: GuestName
+    from_: StationName
     to_mac: MacTarget
     ip: Target
     what: What
@@ -75,7 +75,7 @@ class Told:
     async def run(self, lab: Lab) -> str:
         packet = self._packet(lab)
         frame = ethernet(lab.mac_of(self.to_mac), lab.mac_of(self.from_), IPV4, packet)
-        with lab.guests[self.from_].tap() as tap:
+        with lab.station(self.from_).tap() as tap:
             heard = await self._send(tap, frame, packet)
         if self.what == "nothing":
             if heard:

@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from retia.errors import InvalidInput
 from retia.lab.failure import CheckFailed
-from retia.lab.frames import BROADCAST, PORTS, Arp, Frame, difference, is_icmp_error, parse_arp
+from retia.lab.frames import BROADCAST, PORTS, Arp, Frame, difference, echo_source, is_icmp_error, parse_arp
 from retia.lab.pings import Pings
-from retia.lab.words import ALL, GuestName, Guests, MacTarget, Target
+from retia.lab.words import ALL, MacTarget, StationName, Stations, Target
 from retia.values import Ip, Ip4, Mac
 
 if TYPE_CHECKING:
@@ -30,15 +30,22 @@ NOBODY = Mac(0)
 
 @dataclass(frozen=True)
 class Ping:
-    """Every `from` to every `to` (lists, or `all`), `count` requests each, all pairs at once."""
+    """Every `from` to every `to` (lists, or `all`), `count` requests each, all pairs at once. With `at` that address is
+    pinged, and `to` must be who hears of it; with `sees`, from that address."""
 
-    from_: tuple[Guests, ...]
+    from_: tuple[Stations, ...]
     to: tuple[Target, ...]
     count: int = 1
     every: float = 0.1
     ttl: int = 64
     reply_ttl: int | None = None
     expect: Literal["answer", "silence"] = "answer"
+    at: Target | None = None
+    sees: Target | None = None
+
+    def __post_init__(self) -> None:
+        if (self.at or self.sees) and (len(self.to) != 1 or self.to[0] == ALL or "/" in self.to[0]):
+            raise InvalidInput("`at` and `sees` want one guest or outside node in `to`")
 
     async def run(self, lab: Lab) -> str:
         pairs = [(a, b) for a in _spread(self.from_, lab) for b in _spread(self.to, lab) if a != b]
@@ -52,13 +59,24 @@ class Ping:
         return f"{pairs_word}{len(times)} answers, median {times[len(times) // 2]:.1f} ms"
 
     async def _ping(self, lab: Lab, source: str, target: str) -> Pings:
-        with lab.guests[source].pinger(str(lab.address_of(target)), self.ttl) as pinger:
+        with contextlib.ExitStack() as stack:
+            pinger = stack.enter_context(lab.station(source).pinger(str(lab.address_of(self.at or target)), self.ttl))
+            heard = [stack.enter_context(lab.station(target).tap())] if self.at or self.sees else []
             for number in range(self.count):
                 if number:
                     await asyncio.sleep(self.every)
                 pinger.send()
             await pinger.settle(self.count, PATIENCE)
+            for tap in heard:
+                self._judge_sources(lab, target, [echo_source(frame, pinger.token) for frame in tap.received()])
         return pinger
+
+    def _judge_sources(self, lab: Lab, target: str, heard: list[Ip | None]) -> None:
+        sources = [each for each in heard if each is not None]
+        if self.expect == "answer" and len(sources) != self.count:
+            raise CheckFailed(f"{target} heard {len(sources)} requests, expected {self.count}")
+        if self.sees and sources:
+            judge_source(lab, target, sources, self.sees)
 
     def _judge(self, source: str, target: str, pinger: Pings) -> None:
         replies = len(pinger.replies)
@@ -69,6 +87,14 @@ class Ping:
         ttls = {ttl for _, ttl in pinger.replies.values()}
         if self.reply_ttl is not None and ttls != {self.reply_ttl}:
             raise CheckFailed(f"the reply of {target} to {source} has TTL {ttls}, expected {self.reply_ttl}")
+
+
+def judge_source(lab: Lab, who: str, seen: Sequence[Ip], wanted: str) -> None:
+    """Raises CheckFailed unless `who` saw that address, and no other."""
+    address = lab.address_of(wanted)
+    if {*seen} != {address}:
+        found = ", ".join(sorted(map(str, {*seen}))) or "nobody"
+        raise CheckFailed(f"{who} saw {found}, expected {address}")
 
 
 def _spread(names: tuple[str, ...], lab: Lab) -> list[str]:
@@ -102,14 +128,14 @@ class Received:
 
 @dataclass(frozen=True)
 class SendFrame:
-    """One frame from a guest; each guest in `received` hears it once, as it says; every other guest hears nothing.
+    """One frame from a guest; each guest in `received` hears it once, as it says; everyone else hears nothing.
 
     With `ip` it is UDP to that address, else a bare Ethernet frame. What a router says of it is not the frame: `told`.
     """
 
-    from_: GuestName
+    from_: StationName
     to_mac: MacTarget
-    received: dict[GuestName, Received] = field(default_factory=dict)
+    received: dict[StationName, Received] = field(default_factory=dict)
     ip: Target | None = None
     ttl: int = 64
     source_mac: MacTarget | None = None
@@ -121,8 +147,8 @@ class SendFrame:
         token = frame.payload[:24]
         wanted: dict[str, list[bytes]] = {name: [how.of(frame, lab).pack()] for name, how in self.received.items()}
         with contextlib.ExitStack() as stack:
-            taps = {name: stack.enter_context(guest.tap()) for name, guest in lab.guests.items()}
-            for guest in lab.guests.values():  # else its kernel would answer that nobody listens
+            taps = {name: stack.enter_context(guest.tap()) for name, guest in lab.stations.items()}
+            for guest in lab.stations.values():  # else its kernel would answer that nobody listens
                 stack.enter_context(guest.absorb(PORTS[1]))
             taps[self.from_].send(frame.pack())
             got = await listen(taps, lambda data: token in data and not is_icmp_error(data), len(wanted))
@@ -163,9 +189,10 @@ def _compare(name: str, wanted: list[bytes], got: list[bytes]) -> None:
 
 @dataclass(frozen=True)
 class AskArp:
-    """A guest asks who has an address. Exactly one reply, with the MAC of `answer` (who has it), or `silence`."""
+    """A guest or outside node asks who has an address. One reply, with the MAC of `answer` (default: of who is asked
+    for), or `silence`."""
 
-    from_: GuestName
+    from_: StationName
     asks: Target
     answer: MacTarget | None = None
     expect: Literal["reply", "silence"] = "reply"
@@ -175,10 +202,11 @@ class AskArp:
         asked = lab.address_of(self.asks)
         request = Arp(1, mine, me, NOBODY, asked)
         with contextlib.ExitStack() as stack:
-            taps = {name: stack.enter_context(guest.tap()) for name, guest in lab.guests.items()}
+            taps = {name: stack.enter_context(guest.tap()) for name, guest in lab.stations.items()}
             taps[self.from_].send(request.pack(BROADCAST))
             got = await listen(taps, lambda frame: _is_about(frame, asked, me), int(self.expect == "reply"))
-        others = [name for name, frames in got.items() if frames and name != self.from_]
+        near = _neighbours(lab, self.from_)
+        others = [name for name, frames in got.items() if frames and name not in near]
         if others:
             raise CheckFailed(f"{', '.join(others)} heard of it too")
         return self._judge(lab, got[self.from_], request)
@@ -194,6 +222,13 @@ class AskArp:
         return f"{request.target} is at {mac}"
 
 
+def _neighbours(lab: Lab, name: str) -> set[str]:
+    """Who hears a node's broadcasts by its own wire: itself, and all that is on a physical segment with it."""
+    wish = lab.file.outside.get(name)
+    places = set(wish.places) if wish else set()
+    return {name, *(other for other, each in lab.file.outside.items() if places & set(each.places))}
+
+
 def _is_about(frame: bytes, asked: Ip, asker: Ip) -> bool:
     """The request, or a reply to it; not the guests' own ARP."""
     arp = parse_arp(frame)
@@ -204,8 +239,8 @@ def _is_about(frame: bytes, asked: Ip, asker: Ip) -> bool:
 class Tcp:
     """A stream of `size` bytes from one guest to another arrives whole."""
 
-    from_: GuestName
-    to: GuestName
+    from_: StationName
+    to: StationName
     size: int = 1_000_000
     limit: float = 10.0
 

@@ -1,7 +1,8 @@
 """A software host: a `SoftwareBridge` as its Open vSwitch, the real agent as a task, on a software underlay.
 
     guest ──► bridge ──walk──► bridge ──► guest             on one host
-                 └─► tunnel port ─► Underlay ─► the host with that tunnel address ─► its bridge ─► ...
+                 ├─► tunnel port ─► Underlay ─► the host with that tunnel address ─► its bridge ─► ...
+                 └─► uplink ─► Segment of its physical bridge ─► outside nodes, other hosts' uplinks ─► ...
 
 Every hop is an event of its own on the loop, so that what happens in between happens as it would.
 """
@@ -15,6 +16,9 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
 
 from retia import __version__
 from retia.config import Settings
@@ -25,12 +29,15 @@ from retia.flows.journey import received_tunnel
 from retia.flows.text import parse_flow, show_flow
 from retia.flows.walk import Sent
 from retia.flows.wire import Update
-from retia.lab.contract import AGENT, DATABASE, VSWITCHD, Done, Outage
+from retia.lab.contract import AGENT, DATABASE, VSWITCHD, Datagrams, Done, Outage
 from retia.lab.failure import CheckFailed
+from retia.lab.physical import Attached, BridgeName, SettingName
 from retia.lab.software.failure import NotForSoftware
-from retia.lab.software.guest import SoftwareGuest, SoftwareTap
+from retia.lab.software.guest import SoftwareGuest
 from retia.lab.software.packets import geneve
-from retia.model.local import TUNNEL_PORT
+from retia.lab.software.segment import Place, Segment
+from retia.lab.software.stack import SoftwareTap
+from retia.model.local import TUNNEL_PORT, WantedPeer, WantedUplink
 from retia.store import schema
 from retia.store.contract import Store
 from retia.store.host import register
@@ -46,37 +53,60 @@ QUIET = 0.1
 FLIGHT = 50
 """Turns of the loop that a packet and its answer take at most."""
 
+WATCH = 0.05
+"""Seconds between two looks at who is reached: BFD of a software lab is that quick."""
+
 START = 0.05
 """What a program takes to start."""
 
 
 class Underlay:
-    """Where each tunnel address is. It loses nothing that is sent to a host which is up."""
+    """Where each tunnel address is. It loses nothing that is sent to a host which is up, but for what a lab cuts: hosts
+    that are `away`, and ways from one address to another in `cuts`."""
 
     def __init__(self) -> None:
         self.hosts: dict[int, SoftwareHost] = {}
+        self.away: set[str] = set()
+        self.cuts: set[tuple[str, str]] = set()
+
+    def leaves(self, source: SoftwareHost, sent: Sent) -> bool:
+        """Whether it comes out of the host, for whatever becomes of it then."""
+        cut = (source.address, str(Ip4(sent.tunnel["tun_dst"]))) in self.cuts
+        return not cut and source.name not in self.away
+
+    def passes(self, source: SoftwareHost, target: SoftwareHost) -> bool:
+        cut = (source.address, target.address) in self.cuts
+        return not cut and self.away.isdisjoint({source.name, target.name})
 
     def carry(self, source: SoftwareHost, sent: Sent) -> None:
         target = self.hosts.get(sent.tunnel["tun_dst"])
-        if target is not None:
+        if target is not None and self.passes(source, target):
             asyncio.get_running_loop().call_soon(target.arrive, sent, int(Ip.parse(source.address)))
 
 
 @dataclass
 class SoftwareHost:
-    """`store` is the lab's; its agent reaches it over a line of its own. `run_dir` is for control sockets."""
+    """`store` is the lab's; its agent reaches it over a line of its own. `run_dir` is for control sockets. `bridges`
+    are its physical ones, `settings` its agent's."""
 
     name: str
     address: str
     underlay: Underlay
     store: Store
     run_dir: str
+    bridges: Mapping[BridgeName, Attached] = field(default_factory=dict)
+    settings: Mapping[SettingName, str] = field(default_factory=dict)
+    segments: Mapping[str, Segment] = field(default_factory=dict)
     outages: list[Outage] = field(default_factory=list)
     links: dict[str, SoftwareGuest] = field(default_factory=dict)
     taps: list[SoftwareTap] = field(default_factory=list)
+    arrivals: list[SoftwareTap] = field(default_factory=list)
+    segment_taps: dict[str, list[SoftwareTap]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.bridge = SoftwareBridge(on_sent=self._sent)
+        for name in self.bridges:
+            self.bridge.add_bridge(name)
         self._agent: asyncio.Task[None] | None = None
         self._tether = Tether(self.store)
         self._registered = asyncio.Event()
@@ -100,6 +130,8 @@ class SoftwareHost:
 
     def arrive(self, sent: Sent, source: int) -> None:
         """What another host sent through the tunnel."""
+        for tap in self.arrivals:
+            tap.frames.append(_packet(Ip4(source), Ip.parse(self.address), sent))
         interface = self.bridge.interfaces.get(TUNNEL_PORT)
         if interface is not None:
             self.bridge.receive(interface.ofport, sent.frame, received_tunnel(sent, source))
@@ -107,21 +139,84 @@ class SoftwareHost:
     def _sent(self, sent: Sent) -> None:
         name = next((one.name for one in self.bridge.interfaces.values() if one.ofport == sent.port), "")
         if name == TUNNEL_PORT:
-            self._tell_taps(sent)
+            if self.underlay.leaves(self, sent):
+                self._tell_taps(sent)
             self.underlay.carry(self, sent)
         elif name in self.links:
-            asyncio.get_running_loop().call_soon(self.links[name].hear, sent.frame)
+            asyncio.get_running_loop().call_soon(self.links[name].link.hear, sent.frame)
+        else:
+            self._send_out(sent)
+
+    def _send_out(self, sent: Sent) -> None:
+        """By an uplink, if that is what the port is."""
+        uplink = next((one for one, number in self._uplinks() if number == sent.port), None)
+        if uplink is not None:
+            segment = self.bridges[BridgeName(uplink.bridge)].segment
+            for tap in self.segment_taps.get(segment, []):
+                tap.frames.append(sent.frame)
+            self.segments[segment].carry(Place(self.name, uplink.vlan), sent.frame)
+
+    def _uplinks(self) -> list[tuple[WantedUplink, int]]:
+        """Those that are there, each with the number of its port."""
+        there = self.bridge.attachments
+        wanted = [one for one in self.bridge.attached.values() if isinstance(one, WantedUplink)]
+        return [(one, there[one.name].ofport) for one in wanted if one.name in there]
+
+    def _come_in(self, vlan: int, segment: str, frame: bytes) -> None:
+        """A frame from a segment: into every uplink to it with that VLAN."""
+        for uplink, number in self._uplinks():
+            if uplink.vlan == vlan and self.bridges[BridgeName(uplink.bridge)].segment == segment:
+                self.bridge.receive(number, frame)
+
+    async def watch(self) -> None:
+        """As Open vSwitch does all the while: uplinks are ports of segments, and BFD says which peers are reached."""
+        while True:
+            for uplink, _ in self._uplinks():
+                segment = self.bridges[BridgeName(uplink.bridge)].segment
+                come_in = partial(self._come_in, uplink.vlan, segment)
+                self.segments[segment].join(Place(self.name, uplink.vlan), come_in)
+            for peer in [one for one in self.bridge.attached.values() if isinstance(one, WantedPeer)]:
+                live = self._reaches(peer)
+                if live != (self.bridge.attachments[peer.name].bfd == "up"):
+                    self.bridge.set_live(peer.name, live)
+            await asyncio.sleep(WATCH)
+
+    def _reaches(self, peer: WantedPeer) -> bool:
+        """BFD is up when both ends run it, and packets pass both ways."""
+        other = self.underlay.hosts.get(int(Ip.parse(peer.address)))
+        if other is None or not (self.bridge.reachable and other.bridge.reachable):
+            return False
+        back = [one.address for one in other.bridge.attached.values() if isinstance(one, WantedPeer)]
+        return self.address in back and self.underlay.passes(self, other) and self.underlay.passes(other, self)
 
     def _tell_taps(self, sent: Sent) -> None:
-        if self.taps:
-            tunnel = sent.tunnel
-            ends = Ip.parse(self.address), Ip4(tunnel["tun_dst"])
-            frame = geneve(*ends, tunnel["tun_id"] & 0xFFFFFF, tunnel.get(OPTION, 0), sent.frame)
-            for tap in self.taps:
-                tap.frames.append(frame)
+        for tap in self.taps:
+            tap.frames.append(_packet(Ip.parse(self.address), Ip4(sent.tunnel["tun_dst"]), sent))
 
     def tunnel_tap(self) -> SoftwareTap:
         return SoftwareTap(self.taps)
+
+    def arrival_tap(self) -> SoftwareTap:
+        return SoftwareTap(self.arrivals)
+
+    def segment_tap(self, segment: str) -> SoftwareTap:
+        return SoftwareTap(self.segment_taps.setdefault(segment, []))
+
+    def hear(self, port: int) -> Datagrams:
+        raise NotForSoftware("a software host is no collector", where=self.name)
+
+    async def cut(self, address: str) -> None:
+        self.underlay.cuts.add((self.address, address))
+
+    async def mend(self, address: str) -> None:
+        self.underlay.cuts.discard((self.address, address))
+
+    async def set_underlay(self, up: bool) -> None:
+        (self.underlay.away.discard if up else self.underlay.away.add)(self.name)
+
+    async def set_segment(self, segment: str, up: bool) -> None:
+        down = self.segments[segment].down
+        (down.discard if up else down.add)(self.name)
 
     # -- its switch ------------------------------------------------------------------------------------------------
 
@@ -199,7 +294,9 @@ class SoftwareHost:
         self._agent = asyncio.create_task(self._attend(self._tether), name=f"agent of {self.name}")
 
     async def _attend(self, store: Store) -> None:
-        settings = Settings(host=self.name, tunnel_address=self.address, run_dir=self.run_dir)
+        given = {str(name): value for name, value in self.settings.items()}
+        own = {"host": self.name, "tunnel_address": self.address, "run_dir": self.run_dir}
+        settings = msgspec.convert({**given, **own}, Settings, strict=False)
         await schema.check(store)
         state = await register(store, self.name, Ip.parse(self.address), __version__)
         self._registered.set()
@@ -257,15 +354,22 @@ class SoftwareHost:
         self.bridge.start_database()
         return await _moment()
 
-    async def boot(self, address: str) -> None:
-        for name in (AGENT, VSWITCHD, DATABASE):
+    async def kill(self) -> None:
+        for name in (VSWITCHD, AGENT, DATABASE):
             if self.runs(name):
                 await self.stop(name, signal.SIGKILL)
+
+    async def boot(self, address: str) -> None:
+        await self.kill()
         self._settle_at(address)
         self.bridge.start_database()
         await self.start_vswitchd()
         self.start_agent()
         await self._registered.wait()  # else whoever waits for the others to know would not wait for this
+
+
+def _packet(source: Ip, destination: Ip, sent: Sent) -> bytes:
+    return geneve(source, destination, sent.tunnel["tun_id"] & 0xFFFFFF, sent.tunnel.get(OPTION, 0), sent.frame)
 
 
 async def _moment() -> float:

@@ -8,6 +8,7 @@ Open vSwitch, kernels, processes. Made by `commands`; nothing of it outlives thi
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import tempfile
@@ -16,8 +17,12 @@ from retia.lab.contract import AGENT
 from retia.lab.file import LabFile
 from retia.lab.lab import READY, Lab, addresses
 from retia.lab.software.failure import NotForSoftware
-from retia.lab.software.guest import SoftwareGuest, carry
+from retia.lab.software.guest import SoftwareGuest
 from retia.lab.software.host import SoftwareHost, Underlay
+from retia.lab.software.outside import SoftwareOutside
+from retia.lab.software.segment import Segment
+from retia.lab.software.stack import Stack
+from retia.lab.words import HostName
 from retia.store import schema
 from retia.store.memory import MemoryStore
 from retia.store.tether import Tether
@@ -32,14 +37,24 @@ class SoftwareLab(Lab):
         self.memory = MemoryStore()
         self.tether = Tether(self.memory)
         self.store = self.tether
-        underlay = Underlay()
-        self._hosts = {
-            name: SoftwareHost(str(name), address, underlay, self.tether, self._run_dir.name)
-            for name, address in addresses(file).items()
-        }
+        self._underlay = Underlay()
+        self._segments = {name: Segment() for name in file.segments}
+        self._hosts = {name: self._host(str(name), address) for name, address in addresses(file).items()}
         self._guests = {
             name: SoftwareGuest(name, self._hosts[wish.host], wish.port) for name, wish in file.guests.items()
         }
+
+        self._outside = {
+            name: SoftwareOutside(name, wish, number, self._segments)
+            for number, (name, wish) in enumerate(file.outside.items(), 1)
+        }
+        self._watching: list[asyncio.Task[None]] = []
+
+    def _host(self, name: str, address: str) -> SoftwareHost:
+        physical, settings = self.file.physical.get(HostName(name), {}), self.file.settings.get(HostName(name), {})
+        host = SoftwareHost(name, address, self._underlay, self.tether, self._run_dir.name, physical, settings)
+        host.segments = self._segments
+        return host
 
     @property
     def hosts(self) -> dict[str, SoftwareHost]:
@@ -49,12 +64,17 @@ class SoftwareLab(Lab):
     def guests(self) -> dict[str, SoftwareGuest]:
         return self._guests
 
+    @property
+    def outside(self) -> dict[str, SoftwareOutside]:
+        return self._outside
+
     async def start(self) -> None:
         await schema.check(self.store)
         if self.file.network is not None:
             await self.apply(self.file.network)
         for host in self.hosts.values():
             host.start_agent()
+            self._watching.append(asyncio.create_task(host.watch(), name=f"ports of {host.name}"))
         for name, guest in self.guests.items():
             if self.file.guests[name].plugged:
                 await guest.plug()
@@ -64,6 +84,9 @@ class SoftwareLab(Lab):
     async def close(self) -> None:
         """End every agent."""
         self.tether.mend()
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         for host in self.hosts.values():
             if host.runs(AGENT):
                 await host.stop(AGENT, signal.SIGKILL)
@@ -97,4 +120,8 @@ class SoftwareLab(Lab):
         raise NotForSoftware("etcd keeps no copies here")
 
     async def carry(self, source: str, target: str, size: int, limit: float) -> float:
-        return await carry(self.guests[source], self.guests[target], self.address_of(target), size, limit)
+        here, there = self._stack(source), self._stack(target)
+        return await here.upload(there, self.address_of(target), size, limit)
+
+    def _stack(self, name: str) -> Stack:
+        return self.guests.get(name) or self.outside[name]

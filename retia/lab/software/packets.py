@@ -90,6 +90,13 @@ def parse_segment(body: bytes) -> Segment:
     return Segment(source, destination, sequence, acknowledged, body[13], body[(body[12] >> 4) * 4 :])
 
 
+def udp(source: Ip, destination: Ip, ports: tuple[int, int], payload: bytes) -> bytes:
+    """A UDP datagram for between these addresses."""
+    body = struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload
+    covered = pseudo(Datagram(source, destination, UDP, body)) + body
+    return body[:6] + struct.pack("!H", checksum(covered) or 0xFFFF) + body[8:]
+
+
 def geneve(source: Ip, destination: Ip, vni: int, option: int, frame: bytes) -> bytes:
     """A tunnel packet as the underlay carries it: one option of 64 bits, as Retia's pipeline has."""
     head = struct.pack("!BBHIHBB", 4 >> 1 | 3, 0, 0x6558, vni << 8, 0xFFFF, 0, 2) + struct.pack("!Q", option)

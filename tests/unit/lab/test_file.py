@@ -9,7 +9,10 @@ import pytest
 from retia.errors import InvalidDocument, InvalidInput
 from retia.lab import file
 from retia.lab.actions.traffic import Ping
-from retia.lab.conditions import Count, Drops, Pinging, Way
+from retia.lab.conditions import Drops, Pinging, Way
+from retia.lab.count import Count
+from retia.lab.physical import Attached, SegmentName
+from retia.lab.words import HostName
 
 HEAD = """\
 hosts: [hv1, hv2]
@@ -52,6 +55,61 @@ checks:
     )
 
 
+def test_the_physical_side() -> None:
+    read = file.parse(
+        """\
+hosts: [hv1, hv2]
+outside:
+  world: {segment: ext, address: 203.0.113.1/24, addresses: [198.51.100.7/24], routes: {10.0.0.0/8: 203.0.113.9}}
+  gw: {segments: {ext: 203.0.113.9/24, far: 192.0.2.1/24}, mac: 06:00:00:00:00:99, forward: true}
+physical: {hv1: {br-ex: ext}, hv2: {br-ex: {segment: ext, address: 203.0.113.12/24, gateway: 203.0.113.9}}}
+settings: {hv2: {lease_seconds: 8}}
+""",
+        "x.yaml",
+    )
+    assert read.segments == ["ext", "far"]
+    gateway = read.outside["gw"].interfaces(2)
+    assert [(one.link, one.segment, str(one.address)) for one in gateway] == [
+        ("eth0", "ext", "203.0.113.9/24"),
+        ("eth1", "far", "192.0.2.1/24"),
+    ]
+    assert [str(one.mac) for one in gateway] == ["06:00:00:00:00:99", "06:00:00:00:02:01"]
+    assert [str(one.mac) for one in read.outside["world"].interfaces(1)] == ["06:00:00:00:01:00"]
+    assert read.physical[HostName("hv1")] == {"br-ex": Attached(SegmentName("ext"))}
+    assert read.settings == {"hv2": {"lease_seconds": "8"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("outside: {w: {segment: ext}}", "on one segment with an address, or on several"),
+        ("outside: {w: {segment: ext, address: 1.1.1.1/24, segments: {far: 2.2.2.2/24}}}", "or on several"),
+        ("outside: {w: {segment: Ext, address: 1.1.1.1/24}}", "'Ext' is no name for a segment"),
+        ("outside: {w: {segment: ext, address: 1.1.1.1/24, routes: {0.0.0.0/0: 9.9.9.9}}}", "reaches 9.9.9.9"),
+        ("outside: {w: {segment: ext, address: 1.1.1.1/24, vlan: 4095}}", "4095 is no VLAN"),
+        ("outside: {a: {segment: ext, address: 1.1.1.1/24}}", "'a' names two nodes"),
+        ("physical: {hv9: {br-ex: ext}}", "there is no host 'hv9'"),
+        ("physical: {hv1: {br-int: ext}}", "'br-int' is no name for a physical bridge"),
+        ("physical: {hv1: {br-ex: ext, br-in: ext}}", "two bridges of one host on segment ext"),
+        ("physical: {hv1: {br-ex: {segment: ext, gateway: 1.1.1.1}}}", "the host cannot reach 1.1.1.1"),
+        ("settings: {hv1: {lease_second: 8}}", "has no setting 'lease_second'\n  did you mean lease_seconds"),
+        ("settings: {hv1: {etcd: here}}", "has no setting 'etcd'"),
+        ("settings: {hv1: {lease_seconds: long}}", "Expected `float`"),
+    ],
+)
+def test_a_wrong_physical_side(text: str, wanted: str) -> None:
+    (told,) = problems(f"{HEAD}{text}\n")
+    assert told.startswith("x.yaml:5: ") and wanted in told, told
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed", "refused"), [("2", [2], [1, 3]), ("1+", [1, 9], [0]), ("0-1", [0, 1], [2]), ("2-2", [2], [1])]
+)
+def test_counts(text: str, allowed: list[int], refused: list[int]) -> None:
+    count = Count.from_text(text)
+    assert all(map(count.allows, allowed)) and not any(map(count.allows, refused))
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
@@ -59,7 +117,7 @@ checks:
         ("hosts: [hv1", ["x.yaml:1: this is no YAML"]),
         ("guests: {}", ["x.yaml:1: hosts is missing"]),
         ("hosts: [hv1]\nhost: x", ["x.yaml:2: host: a head has no 'host'"]),
-        ("hosts: [HV1]", ["x.yaml:1: hosts.0: 'HV1' is no name for a host or guest"]),
+        ("hosts: [HV1]", ["x.yaml:1: hosts.0: 'HV1' is no name for a node"]),
         ("hosts: [br-int]", ["'br-int' has a meaning of its own"]),
         ("hosts: [h]\nguests: {h: {host: h, port: w/p}}", ["x.yaml:2: guests.h: 'h' names two nodes"]),
         ("hosts: [h]\nguests: {g: {host: hh, port: w/p}}", ["x.yaml:2: guests.g.host: there is no host 'hh'"]),
@@ -99,6 +157,15 @@ def test_wrong_heads(text: str, wanted: list[str]) -> None:
         ("{apply: {}}", "network is missing"),
         ("{do: [{plug: c}]}", "checks.0.do.0.plug: there is no guest 'c'"),
         ("{stop-agent: {host: hv1, when: now}}", "has no 'when'"),
+        ("{wait: 1, arrived: {hv1: 2-1}}", "no count is between 2 and 1"),
+        ("{wait: 1, collects: {on: a, kind: netflow}}", "expected ipfix or sflow, got 'netflow'"),
+        ("{ping: {from: a, to: all, at: b}}", "want one guest or outside node in `to`"),
+        ("{download: {from: a, to: b, at: '10.0.0.1:x'}}", "'x' is no port"),
+        ("{download: {from: a, to: b, at: nobody}}", "there is no guest 'nobody'"),
+        ("{spread: {from: a, to: b, over: {hv1: 50-20}}}", "'50-20' is no share"),
+        ("{cut: {between: [hv1]}}", "this is between two hosts"),
+        ("{cut: {between: [hv1, hv1]}}", "this is between two hosts"),
+        ("{isolate: {host: hv1, what: all}}", "expected underlay or physical, got 'all'"),
         ("{id: x, id: y, wait: 1}", "'id' is written twice"),
     ],
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from scapy.layers.inet import IP, UDP
+from scapy.contrib.geneve import GENEVE
+from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
-from retia.lab.frames import Arp, Frame, difference, is_geneve, parse_arp
+from retia.lab.frames import Arp, Frame, difference, echo_source, is_carried, is_geneve, parse_arp
 from retia.values import Ip, Mac
 
 A, B = Mac.parse("02:00:00:00:00:0a"), Mac.parse("02:00:00:00:00:0b")
@@ -43,3 +44,28 @@ def test_geneve(port: int, wanted: bool) -> None:
 def test_difference_says_where() -> None:
     assert difference(b"abcd", b"abxd").startswith("differs from byte 2")
     assert difference(b"abcd", b"abc").startswith("3 bytes instead of 4")
+
+
+@pytest.mark.parametrize("options", [b"", b"\x01\x02\x80\x01\0\0\0\x05"], ids=["bare", "option"])
+@pytest.mark.parametrize(
+    ("inner", "carried"),
+    [
+        (Ether() / IP() / UDP(dport=3784) / Raw(b"bfd"), False),
+        (Ether() / IP() / UDP(dport=53) / Raw(b"question"), True),
+        (Ether() / IP() / ICMP(), True),
+        (Ether(type=0x88B5) / Raw(b"short"), True),
+    ],
+)
+def test_bfd_carries_nothing(inner: Ether, carried: bool, options: bytes) -> None:
+    tunnel = GENEVE(vni=0, proto=0x6558, optionlen=len(options) // 4, options=options) / inner
+    assert is_carried(bytes(Ether() / IP() / UDP(sport=4000, dport=6081) / tunnel)) == carried
+    assert not is_carried(bytes(Ether() / IP() / UDP(dport=6082) / tunnel))
+
+
+def test_who_pings() -> None:
+    token = b"12345678"
+    request = Ether() / IP(src=str(HERE), dst=str(THERE)) / ICMP(type=8) / Raw(token + b"....")
+    assert echo_source(bytes(request), token) == HERE
+    assert echo_source(bytes(request), b"87654321") is None
+    request[ICMP].type = 0
+    assert echo_source(bytes(request), token) is None
