@@ -13,6 +13,7 @@ import re
 
 from retia.errors import InvalidInput
 
+HIGHEST_PORT = 0xFFFF
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 
 
@@ -145,5 +146,59 @@ class Cidr:
 
     def __str__(self) -> str:
         return f"{self.address}/{self.length}"
+
+    __repr__ = __str__
+
+
+class Prefix(Cidr):
+    """A CIDR that may be written as one address, which then is all of it."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def parse(text: str) -> Prefix:
+        """Raises InvalidInput unless `text` is ADDRESS or ADDRESS/LENGTH."""
+        if isinstance(text, str) and "/" in text:
+            cidr = Cidr.parse(text)
+            return Prefix(cidr.address, cidr.length)
+        address = Ip.parse(text)
+        return Prefix(address, address.bits)
+
+    @property
+    def is_address(self) -> bool:
+        return self.length == self.address.bits
+
+    def __str__(self) -> str:
+        return str(self.address) if self.is_address else super().__str__()
+
+    __repr__ = __str__
+
+
+class PortRange:
+    """Ports from `first` to `last`, both among them."""
+
+    __slots__ = ("first", "last")
+
+    def __init__(self, first: int, last: int) -> None:
+        self.first, self.last = first, last
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PortRange) and (self.first, self.last) == (other.first, other.last)
+
+    def __hash__(self) -> int:
+        return hash((self.first, self.last))
+
+    @staticmethod
+    def parse(text: str) -> PortRange:
+        """Raises InvalidInput unless `text` is FIRST-LAST, or one port, within 1 to 65535."""
+        found = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", text) if isinstance(text, str) else None
+        first = int(found[1]) if found else 0
+        last = int(found[2] or first) if found else 0
+        if not 0 < first <= last <= HIGHEST_PORT:
+            raise InvalidInput(f"{text!r} is no range of ports", advice="write FIRST-LAST, as in 1024-65535")
+        return PortRange(first, last)
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
 
     __repr__ = __str__

@@ -5,16 +5,17 @@ Everything else about a kind is derived from here: its place in the store, its Y
 unique per kind within that parent (or within the project where there is none). `document` names the document
 that declared it ("" when hands made it). Keys (`key`, `switch_key`) are allocated once by the store, 0 before.
 The words are Neutron's and OVN's where they have one. The text beside a field's type is its line in docs/document.md;
-a field named like a kind holds the id of an object of that kind.
+a field named like a kind holds the id of an object of that kind ("" for none).
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 import msgspec
 
-from retia.values import Cidr, Ip, Mac
+from retia.values import Cidr, Ip, Mac, PortRange, Prefix
 
 DEFAULT_PROJECT = "default"
 DEFAULT_MTU = 1400
@@ -30,6 +31,7 @@ class Object(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     plural: ClassVar[str] = ""
     parent: ClassVar[str] = ""
     shared: ClassVar[bool] = False  # belongs to no project: its name is taken once in the whole network
+    named_after: ClassVar[str] = ""  # the reference that, left out, is the object of its own name
 
     id: str
     name: str
@@ -79,6 +81,21 @@ class Subnet(Object, frozen=True, kw_only=True, omit_defaults=True):
     pool: Annotated[tuple[tuple[Ip, Ip], ...], "what ports without addresses draw from; empty: the whole prefix"] = ()
 
 
+class Uplink(Object, frozen=True, kw_only=True, omit_defaults=True):
+    """A switch's way to a physical bridge of a host (OVN: localnet port). Its name is the host's, if none is given."""
+
+    kind: ClassVar[str] = "uplink"
+    plural: ClassVar[str] = "uplinks"
+    parent: ClassVar[str] = "switch"
+    named_after: ClassVar[str] = "host"
+
+    switch: str
+    host: Annotated[str, "the host it is on; its own name when not given"] = ""
+    bridge: Annotated[str, "the physical bridge on that host, made by the operator"]
+    vlan: Annotated[int, "the VLAN on that bridge; 0: untagged"] = 0
+    key: Key = 0
+
+
 class Port(Object, frozen=True, kw_only=True, omit_defaults=True):
     """A guest's place on a switch. An interface names it by external_ids:iface-id (its id, or SWITCH/PORT)."""
 
@@ -94,13 +111,28 @@ class Port(Object, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Router(Object, frozen=True, kw_only=True, omit_defaults=True):
-    """A distributed layer 3 router."""
+    """A layer 3 router: on every host, or on its edges alone if it has any."""
 
     kind: ClassVar[str] = "router"
     plural: ClassVar[str] = "routers"
 
     key: Key = 0
     admin_state: AdminState = True
+
+
+class Edge(Object, frozen=True, kw_only=True, omit_defaults=True):
+    """A host that runs a router (OVN: gateway chassis). Its name is the host's, if none is given."""
+
+    kind: ClassVar[str] = "edge"
+    plural: ClassVar[str] = "edges"
+    parent: ClassVar[str] = "router"
+    named_after: ClassVar[str] = "host"
+
+    router: str
+    host: Annotated[str, "the host; the edge's own name when not given"] = ""
+    priority: Annotated[int, "the highest that lives holds the router's DNAT and floating addresses"] = 0
+    admin_state: Annotated[bool, "false: drained, gets no new connections and holds no addresses"] = True
+    slot: Key = 0
 
 
 class RouterPort(Object, frozen=True, kw_only=True, omit_defaults=True):
@@ -114,13 +146,14 @@ class RouterPort(Object, frozen=True, kw_only=True, omit_defaults=True):
     switch: Annotated[str, "the switch it leads to"]
     mac: Annotated[Mac, "chosen at random and kept when not given"]
     addresses: Annotated[tuple[Cidr, ...], "the gateway of each subnet of that switch when not given"]
+    host: Annotated[str, "the edge that alone has this port; none: every host that runs the router"] = ""
     key: Key = 0
     switch_key: Key = 0
     admin_state: AdminState = True
 
 
 class Route(Object, frozen=True, kw_only=True, omit_defaults=True):
-    """A static route: of equal prefixes the lowest metric counts, then the lowest next hop."""
+    """A static route: of equal prefixes the lowest metric counts; equal metrics share the packets (ECMP)."""
 
     kind: ClassVar[str] = "route"
     plural: ClassVar[str] = "routes"
@@ -128,9 +161,56 @@ class Route(Object, frozen=True, kw_only=True, omit_defaults=True):
 
     router: str
     prefix: Annotated[Cidr, "where packets go; 0.0.0.0/0 is everywhere else"]
-    next_hop: Annotated[Ip, "a neighbour on one of the router's own prefixes"]
+    next_hop: Annotated[Ip | None, "a neighbour on one of the router's own prefixes"] = None
+    blackhole: Annotated[bool, "true, in place of a next hop: such packets are dropped"] = False
+    source: Annotated[Cidr | None, "only packets from here; counts before a route to the same prefix without it"] = None
     metric: Annotated[int, "the lowest of equal prefixes counts"] = 0
 
 
-KINDS: tuple[type[Object], ...] = (Project, Host, Switch, Subnet, Port, Router, RouterPort, Route)
+class NatType(StrEnum):
+    """What a NAT rule translates: sources on the way out, destinations on the way in, or one address both ways."""
+
+    SNAT = "snat"
+    DNAT = "dnat"
+    FLOATING = "floating"
+
+
+class Protocol(StrEnum):
+    """A transport with ports."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class Nat(Object, frozen=True, kw_only=True, omit_defaults=True):
+    """A translation at a router that meets the physical network: SNAT, DNAT, or a floating IP (both, for one guest)."""
+
+    kind: ClassVar[str] = "nat"
+    plural: ClassVar[str] = "nats"
+    parent: ClassVar[str] = "router"
+
+    router: str
+    type: Annotated[NatType, "snat: sources; dnat: destinations; floating: both, for one address"]
+    internal: Annotated[Prefix, "snat: the prefix inside; else the address inside"]
+    external: Annotated[Ip | None, "the address outside; of snat without it: each edge's own"] = None
+    protocol: Annotated[Protocol | None, "dnat of one port: tcp or udp"] = None
+    external_port: Annotated[int, "dnat: the port outside"] = 0
+    internal_port: Annotated[int, "dnat: the port inside; the same when not given"] = 0
+    ports: Annotated[PortRange | None, "snat: the ports that connections get outside"] = None
+    host: Annotated[str, "snat with an address of its own: the edge that has it, where there are several"] = ""
+
+
+KINDS: tuple[type[Object], ...] = (
+    Project,
+    Host,
+    Switch,
+    Subnet,
+    Uplink,
+    Port,
+    Router,
+    Edge,
+    RouterPort,
+    Route,
+    Nat,
+)
 BY_KIND: dict[str, type[Object]] = {kind.kind: kind for kind in KINDS}

@@ -12,21 +12,34 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from retia.errors import NotFound
-from retia.model.kinds import BY_KIND, DEFAULT_PROJECT, KINDS, Object, Port, RouterPort, Subnet
+from retia.model.kinds import (
+    BY_KIND,
+    DEFAULT_PROJECT,
+    KINDS,
+    Host,
+    Nat,
+    Object,
+    Port,
+    RouterPort,
+    Subnet,
+    Uplink,
+)
 from retia.model.names import did_you_mean, is_id, parse_path
 from retia.model.shapes import depth, references
-from retia.values import Ip, Mac
+from retia.values import Cidr, Ip, Mac
 
 Kind = TypeVar("Kind", bound=Object)
 
 
 class Held:
-    """Who holds what on one switch or router: holders' ids in order of arrival, so that the first one is known."""
+    """Who holds what on one switch or router, and what a router translates: ids in order of arrival."""
 
     def __init__(self) -> None:
         self.addresses: dict[Ip, list[str]] = {}
         self.macs: dict[Mac, list[str]] = {}
         self.keys: dict[int, list[str]] = {}
+        self.externals: dict[Ip, list[str]] = {}
+        self.internals: dict[Cidr, list[str]] = {}
 
     def add(self, item: Object, datapath: str) -> None:
         for table, value in self._holdings(item, datapath):
@@ -47,6 +60,12 @@ class Held:
             key = item.switch_key if isinstance(item, RouterPort) and item.switch == datapath else item.key
             if key:
                 yield self.keys, key
+        elif isinstance(item, Uplink) and item.key:
+            yield self.keys, item.key
+        elif isinstance(item, Nat):
+            yield self.internals, item.internal
+            if item.external is not None:
+                yield self.externals, item.external
 
 
 def addresses_of(item: Object) -> tuple[Ip, ...]:
@@ -111,6 +130,14 @@ class Network:
         found = (self.objects[each] for name in kinds for each in self._referrers.get((id_, name), ()))
         return [item for item in found if isinstance(item, kind)]
 
+    def has(self, id_: str, kind: type[Object]) -> bool:
+        """Whether any object of `kind` lives in, or leads to, the object `id_`."""
+        return bool(self._referrers.get((id_, kind.kind)))
+
+    def externals(self, switch: str) -> Iterator[dict[Ip, list[str]]]:
+        """The addresses on a switch that routers translate, a table for each router there."""
+        return (self.held(port.router).externals for port in self.referrers(switch, RouterPort))
+
     def held(self, datapath: str) -> Held:
         """Built at the first question about a datapath and then kept up."""
         if datapath not in self._held:
@@ -144,6 +171,8 @@ class Network:
     def near(self, kind: type[Object], text: str, project: str = DEFAULT_PROJECT) -> str:
         """Advice for a name nothing bears."""
         known = [self.path(item, project) for item in self.of(kind)]
+        if kind is Host and not did_you_mean(text, known).startswith("did"):
+            return f"declare it (`hosts: {{{text}: {{}}}}`) or run `retia create host {text}`"
         return did_you_mean(text, known) or f"see `retia get {kind.plural}`"
 
     def path(self, item: Object, project: str = DEFAULT_PROJECT) -> str:
@@ -166,4 +195,4 @@ class Network:
 
 def references_of(item: Object) -> tuple[str, ...]:
     """The ids of the objects this one lives in or leads to, its parent first."""
-    return tuple(getattr(item, field) for field in references(type(item)))
+    return tuple(id_ for field in references(type(item)) if (id_ := getattr(item, field)))

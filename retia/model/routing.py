@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retia.model.finding import Check, Finding, Findings
+from retia.model.gateways import OUTSIDE_PORT_CHECKS
 from retia.model.kinds import Route, RouterPort
 from retia.model.network import Network
 from retia.model.switching import addresses_are_its_own, host_address, mac_is_its_own, mac_is_unicast, pair
@@ -28,10 +29,15 @@ def router_addresses_fit(network: Network, port: RouterPort) -> Findings:
             yield Finding(port.id, "addresses", f"{cidr} has not the prefix length of its subnet {home}", advice)
 
 
+def apart(port: RouterPort, other: RouterPort) -> bool:
+    """Whether no host has both."""
+    return bool(port.host and other.host and port.host != other.host)
+
+
 def connected_prefixes_are_apart(network: Network, port: RouterPort) -> Findings:
     """No two ports of a router are connected to overlapping prefixes: a packet could go either way."""
     for other in network.referrers(port.router, RouterPort):
-        if other.id == port.id or other.switch == port.switch:
+        if other.id == port.id or other.switch == port.switch or apart(port, other):
             continue
         for own in port.addresses:
             for theirs in other.addresses:
@@ -42,17 +48,26 @@ def connected_prefixes_are_apart(network: Network, port: RouterPort) -> Findings
 
 
 def one_port_per_switch(network: Network, port: RouterPort) -> Findings:
-    """A router meets a switch once."""
+    """A router meets a switch once, or once on each edge."""
     for other in network.referrers(port.router, RouterPort):
-        if other.id != port.id and other.switch == port.switch:
+        if other.id != port.id and other.switch == port.switch and not apart(port, other):
             what = "{0} and {1} of one router lead to the same switch"
             yield pair(port, other, "switch", what, "give one router port several addresses instead")
 
 
 def prefix_is_a_network(network: Network, route: Route) -> Findings:
-    """A route's prefix has no host bits."""
-    if route.prefix != route.prefix.network:
-        yield Finding(route.id, "prefix", f"{route.prefix} has host bits", f"write {route.prefix.network}")
+    """A route's prefixes have no host bits."""
+    for field, cidr in (("prefix", route.prefix), ("source", route.source)):
+        if cidr is not None and cidr != cidr.network:
+            yield Finding(route.id, field, f"{cidr} has host bits", f"write {cidr.network}")
+
+
+def has_a_way(network: Network, route: Route) -> Findings:
+    """A route has a next hop, or drops."""
+    if route.next_hop is None and not route.blackhole:
+        yield Finding(route.id, "next_hop", "next_hop is missing", "name a neighbour, or write `blackhole: true`")
+    elif route.next_hop is not None and route.blackhole:
+        yield Finding(route.id, "blackhole", "a route that drops packets has no next hop", "leave one of the two out")
 
 
 def metric_in_range(network: Network, route: Route) -> Findings:
@@ -63,6 +78,8 @@ def metric_in_range(network: Network, route: Route) -> Findings:
 
 def next_hop_is_a_neighbour(network: Network, route: Route) -> Findings:
     """A route's next hop lies on a connected prefix of its router and is not the router itself."""
+    if route.next_hop is None:
+        return
     connected = [cidr for port in network.referrers(route.router, RouterPort) for cidr in port.addresses]
     home = next((cidr for cidr in connected if route.next_hop in cidr), None)
     if home is None:
@@ -77,11 +94,17 @@ def next_hop_is_a_neighbour(network: Network, route: Route) -> Findings:
 
 
 def routes_differ(network: Network, route: Route) -> Findings:
-    """Two routes of a router differ in prefix or next hop."""
+    """Two routes of a router differ in prefixes or next hop; one that drops is the only one of its metric."""
     for other in network.referrers(route.router, Route):
-        if other.id != route.id and (other.prefix, other.next_hop) == (route.prefix, route.next_hop):
-            what = f"{{0}} and {{1}} both lead {route.prefix} to {route.next_hop}"
+        if other.id == route.id or (other.prefix, other.source) != (route.prefix, route.source):
+            continue
+        if other.next_hop == route.next_hop:
+            to = f"to {route.next_hop}" if route.next_hop else "nowhere"
+            what = f"{{0}} and {{1}} both lead {route.prefix} {to}"
             yield pair(route, other, "next_hop", what, "delete one, or give it another next hop")
+        elif other.metric == route.metric and route.blackhole != other.blackhole:
+            what = f"of {{0}} and {{1}}, with one metric, one leads {route.prefix} on and one drops it"
+            yield pair(route, other, "metric", what, "give one of them another metric")
 
 
 ROUTER_PORT_CHECKS: tuple[Check, ...] = (
@@ -92,5 +115,12 @@ ROUTER_PORT_CHECKS: tuple[Check, ...] = (
     addresses_are_its_own,
     router_addresses_fit,
     connected_prefixes_are_apart,
+    *OUTSIDE_PORT_CHECKS,
 )
-ROUTE_CHECKS: tuple[Check, ...] = (prefix_is_a_network, metric_in_range, next_hop_is_a_neighbour, routes_differ)
+ROUTE_CHECKS: tuple[Check, ...] = (
+    prefix_is_a_network,
+    metric_in_range,
+    has_a_way,
+    next_hop_is_a_neighbour,
+    routes_differ,
+)

@@ -10,15 +10,16 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from retia.errors import InvalidInput
-from retia.model.kinds import BY_KIND, KINDS, Key, Object
-from retia.model.names import parse_path
-from retia.values import Cidr, Ip, Mac
+from retia.model.kinds import BY_KIND, KINDS, Key, NatType, Object, Protocol
+from retia.model.names import did_you_mean, parse_path
+from retia.values import Cidr, Ip, Mac, PortRange, Prefix
 
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _GIVEN_BY_RETIA = frozenset(Object.__struct_fields__)
@@ -57,6 +58,16 @@ def parse_range(text: str) -> tuple[Ip, Ip]:
         raise InvalidInput(f"{text!r} is no range: {error.what}", advice="write 10.0.0.10-10.0.0.99") from None
 
 
+def parse_choice(choices: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def parse(text: str) -> StrEnum:
+        if text not in list(choices):
+            known = ", ".join(choices)
+            raise InvalidInput(f"{text!r} is none of {known}", advice=did_you_mean(text, choices) or f"write {known}")
+        return choices(text)
+
+    return parse
+
+
 def parse_reference(text: str) -> str:
     parse_path(text, 1)
     return text
@@ -69,6 +80,10 @@ FORMS: dict[Any, Form] = {
     Mac: Form("MAC address", "02:00:00:00:00:01", Mac.parse),
     Ip: Form("IP address", "10.0.1.11", Ip.parse),
     Cidr: Form("CIDR", "10.0.1.0/24", Cidr.parse),
+    Prefix: Form("address or CIDR", "10.0.1.11", Prefix.parse),
+    PortRange: Form("range of ports", "1024-65535", PortRange.parse),
+    NatType: Form(", ".join(NatType), NatType.SNAT, parse_choice(NatType)),
+    Protocol: Form(" or ".join(Protocol), Protocol.TCP, parse_choice(Protocol)),
     tuple[Ip, Ip]: Form("range of addresses", "10.0.1.10-10.0.1.99", parse_range),
 }
 
@@ -105,7 +120,7 @@ def _bare(hint: Any) -> tuple[Any, str]:
 
 @functools.cache
 def references(kind: type[Object]) -> Mapping[str, type[Object]]:
-    """The fields of `kind` that hold the id of another object, parent first."""
+    """The fields of `kind` that hold the id of another object ("" for none), parent first."""
     return {name: BY_KIND[name] for name in kind.__struct_fields__ if name in BY_KIND and name not in _GIVEN_BY_RETIA}
 
 

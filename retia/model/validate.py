@@ -12,9 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from retia.model.finding import Check, Finding, Findings
+from retia.model.gateways import EDGE_CHECKS, UPLINK_CHECKS
 from retia.model.kinds import (
     BY_KIND,
     DEFAULT_PROJECT,
+    Edge,
+    Nat,
     Object,
     Port,
     Project,
@@ -22,7 +25,9 @@ from retia.model.kinds import (
     RouterPort,
     Subnet,
     Switch,
+    Uplink,
 )
+from retia.model.nat import NAT_CHECKS, port_not_too_often
 from retia.model.network import Network, references_of
 from retia.model.routing import ROUTE_CHECKS, ROUTER_PORT_CHECKS
 from retia.model.shapes import references
@@ -33,8 +38,11 @@ CHECKS: Mapping[type[Object], tuple[Check, ...]] = {  # a kind that is not here 
     Switch: SWITCH_CHECKS,
     Subnet: SUBNET_CHECKS,
     Port: PORT_CHECKS,
-    RouterPort: ROUTER_PORT_CHECKS,
+    RouterPort: (*ROUTER_PORT_CHECKS, port_not_too_often),
     Route: ROUTE_CHECKS,
+    Uplink: UPLINK_CHECKS,
+    Edge: EDGE_CHECKS,
+    Nat: NAT_CHECKS,
 }
 
 
@@ -68,9 +76,11 @@ def _touched(before: Network, after: Network, changed: list[str]) -> list[Object
     for id_ in changed:
         for network in (before, after):
             item = network.objects.get(id_)
-            if item is None or isinstance(item, Port):
+            if item is None or isinstance(item, (Port, Nat)):
                 continue
-            near = (id_, *references_of(item))
+            near = [id_, *references_of(item)]
+            if isinstance(item, Uplink):  # it makes outside ports of others, and what they translate hangs on that
+                near += [port.router for port in network.referrers(item.switch, RouterPort)]
             ids.update((other.id, None) for each in near for other in network.referrers(each, Object))
     return [after.objects[id_] for id_ in ids if id_ in after.objects]
 
@@ -86,7 +96,8 @@ def project_exists(network: Network, item: Object) -> Findings:
 def parents_exist(network: Network, item: Object) -> Findings:
     """What an object lives in or leads to exists."""
     for field, kind in references(type(item)).items():
-        if not isinstance(network.objects.get(getattr(item, field)), BY_KIND[kind.kind]):
+        id_ = getattr(item, field)
+        if (id_ or field == item.parent) and not isinstance(network.objects.get(id_), BY_KIND[kind.kind]):
             yield Finding(item.id, field, f"its {kind.kind} does not exist", f"create the {kind.kind} first")
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections import ChainMap
 from collections.abc import Collection, Iterator
 
 from retia.errors import InvalidInput
-from retia.model.kinds import Object, Router, Subnet, Switch
+from retia.model.kinds import Edge, Object, Router, Subnet, Switch
 from retia.model.network import Network
 from retia.values import Ip, Mac, same_family
 
 DATAPATH_KEYS = range(1, 1 << 24)
 PORT_KEYS = range(1, (1 << 16) - 1)
 """0 means unknown; 0xffff is kept for later."""
+SLOTS = range(1, 65)
+"""Places of a router's edges: what spreads packets over them counts places, so an edge keeps its own."""
 
 LOCAL = 0x02 << 40
 """A MAC's first byte: unicast, locally administered."""
@@ -52,6 +55,14 @@ class Allocator:
             PORT_KEYS, self.network.held(datapath.id).keys, f"port keys of {self.network.label(datapath)}"
         )
 
+    def slot(self, router: Object) -> int:
+        """The lowest that no edge of the router has."""
+        used = {edge.slot for edge in self.network.referrers(router.id, Edge)}
+        for slot in SLOTS:
+            if slot not in used:
+                return slot
+        raise InvalidInput(f"{self.network.label(router)} has {len(SLOTS)} edges already", advice="delete one first")
+
     def _draw(self, keys: range, used: Collection[int], what: str) -> int:
         if len(used) < len(keys) // 2:
             while (key := self.source.choice(keys)) in used:
@@ -72,7 +83,7 @@ class Allocator:
         """The next free address of the first subnet, by name, that has one; none where the switch has no subnet."""
         every = sorted(self.network.subnets(switch.id), key=lambda subnet: subnet.name)
         subnets = [subnet for subnet in every if subnet.cidr.family == 4]
-        held = self.network.held(switch.id).addresses
+        held = ChainMap(self.network.held(switch.id).addresses, *self.network.externals(switch.id))
         for subnet in subnets:
             if subnet.id not in self._free:
                 self._free[subnet.id] = _candidates(subnet)

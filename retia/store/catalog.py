@@ -17,7 +17,8 @@ from typing import Any
 
 from retia.errors import Conflict, InvalidDocument, InvalidInput, Problem
 from retia.model.document import Document, Wanted
-from retia.model.kinds import DEFAULT_PROJECT, Object, Port, Project, Route, RouterPort, Subnet
+from retia.model.gateways import outside_ports
+from retia.model.kinds import DEFAULT_PROJECT, Nat, Object, Port, Project, Route, RouterPort, Subnet, Uplink
 from retia.model.names import did_you_mean, parse_path
 from retia.model.network import Network
 from retia.model.shapes import depth, fields, references
@@ -143,7 +144,18 @@ def dependents(network: Network, item: Object) -> list[Object]:
     if isinstance(item, RouterPort):
         routes = network.referrers(item.router, Route)
         found += [each for each in routes if any(each.next_hop in cidr for cidr in item.addresses)]
+        found += _lose_their_outside(network, item)
+    if isinstance(item, Uplink) and len(network.referrers(item.switch, Uplink)) == 1:
+        for port in network.referrers(item.switch, RouterPort):
+            found += _lose_their_outside(network, port)
     return found
+
+
+def _lose_their_outside(network: Network, port: RouterPort) -> list[Object]:
+    """What is translated at a router, if this is its only way to the physical network."""
+    if [one.id for one in outside_ports(network, port.router)] != [port.id]:
+        return []
+    return list(network.referrers(port.router, Nat))
 
 
 def raise_problems(problems: Sequence[Problem]) -> None:

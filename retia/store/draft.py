@@ -11,11 +11,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from retia.errors import InvalidInput, NotFound, Problem
 from retia.model.document import Document, Wanted
 from retia.model.finding import Finding
+from retia.model.gateways import is_outside
 from retia.model.kinds import DEFAULT_PROJECT, KINDS, Object, Port, Project, RouterPort
 from retia.model.network import Network, addresses_of, references_of
 from retia.model.shapes import ALLOCATED, fields, keys, references
@@ -57,7 +59,7 @@ class Draft:
             return self._wrong(wanted, "", what, "change it there, or give this one another name")
         if wanted.kind is Project and wanted.names == (DEFAULT_PROJECT,):
             return self._wrong(wanted, "", f"project {DEFAULT_PROJECT} is always there", "leave it out")
-        leads_to = self._resolve(wanted, project)
+        leads_to = self._resolve(_named_after(wanted), project)
         if leads_to is None:
             return None
         values = {name: wanted.fields.get(name, field.default) for name, field in fields(wanted.kind).items()}
@@ -74,7 +76,7 @@ class Draft:
         if leads_to is None:
             return
         old = {name: getattr(item, name) for name in item.__struct_fields__}
-        if any(old[field] != id_ for field, id_ in leads_to.items()):
+        if "switch" in leads_to and old["switch"] != leads_to["switch"]:
             old["addresses"] = None
         self._put(wanted, item, old | dict(given) | leads_to)
 
@@ -84,7 +86,7 @@ class Draft:
         missing = False
         for field, kind in references(wanted.kind).items():
             text = wanted.names[0] if field == wanted.kind.parent else wanted.fields.get(field)
-            if text is None:
+            if not text:
                 continue
             try:
                 ids[field] = self.after.find(kind, text, project).id
@@ -108,11 +110,11 @@ class Draft:
     def _complete(self, kind: type[Object], existing: Object | None, values: dict[str, Any]) -> None:
         """Keys, MAC and addresses: those given, else those it has, else new ones (a port's address: later)."""
         for name in keys(kind):
-            home = name.removesuffix("key").rstrip("_") or kind.parent
+            home = name.removesuffix("_key") if name.endswith("_key") else kind.parent
             stays = existing is not None and (not home or getattr(existing, home) == values[home])
             values[name] = getattr(existing, name) if stays else 0
             if not values[name]:
-                values[name] = self._key(values[home] if home else "")
+                values[name] = self._key(name, values[home] if home else "")
                 self._drawn.add((values["id"], name))
         if "mac" in fields(kind) and values["mac"] is None:
             values["mac"] = getattr(existing, "mac", None)
@@ -124,16 +126,25 @@ class Draft:
             if not values["addresses"]:
                 self._without_address.append(values["id"])
         if issubclass(kind, RouterPort) and values["addresses"] is None:
-            subnets = sorted(self.after.subnets(values["switch"]), key=lambda subnet: subnet.name)
-            values["addresses"] = tuple(Cidr(s.gateway, s.cidr.length) for s in subnets if s.gateway is not None)
+            values["addresses"] = self._gateways(values["switch"])
+
+    def _gateways(self, switch: str) -> tuple[Cidr, ...]:
+        """Of the subnets of a switch; on one with an uplink the gateway is somebody else's."""
+        if is_outside(self.after, switch):
+            return ()
+        subnets = sorted(self.after.subnets(switch), key=lambda subnet: subnet.name)
+        return tuple(Cidr(subnet.gateway, subnet.cidr.length) for subnet in subnets if subnet.gateway is not None)
 
     def _draw_id(self) -> str:
         id_ = self.allocator.new_id()
         self._drawn.add((id_, "id"))
         return id_
 
-    def _key(self, datapath: str) -> int:
-        return self.allocator.port_key(self.after.objects[datapath]) if datapath else self.allocator.datapath_key()
+    def _key(self, name: str, home: str) -> int:
+        if not home:
+            return self.allocator.datapath_key()
+        draw = self.allocator.slot if name == "slot" else self.allocator.port_key
+        return draw(self.after.objects[home])
 
     def _kept_addresses(self, existing: Object | None, switch: str) -> tuple[Any, ...]:
         """Those an allocated port has, as long as they still lie in a subnet."""
@@ -219,6 +230,14 @@ class Draft:
             if id_ in network.objects:
                 paths[id_] = network.path(network.objects[id_])
         return Changes(tuple(creates), tuple(updates), tuple(deletes), tuple(unchanged), paths, frozenset(self._drawn))
+
+
+def _named_after(wanted: Wanted) -> Wanted:
+    """With the reference that its kind takes from its name."""
+    field = wanted.kind.named_after
+    if not field or wanted.fields.get(field):
+        return wanted
+    return replace(wanted, fields={**wanted.fields, field: wanted.names[-1]})
 
 
 def _line(where: str) -> int:

@@ -20,8 +20,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from retia.model.kinds import DEFAULT_PROJECT, Object, Port, Project
-from retia.model.network import Network, references_of
+from retia.model.gateways import outside_ports
+from retia.model.kinds import DEFAULT_PROJECT, Nat, Object, Port, Project, Switch
+from retia.model.network import Network
 from retia.model.shapes import references
 from retia.store import records
 from retia.store.contract import INDEX
@@ -61,11 +62,18 @@ def touch(network: Network, before: Object | None, after: Object | None) -> Touc
     if not item.parent:
         project = network.child(Project, "", item.project) if item.project != DEFAULT_PROJECT else None
         return Touch(_places(project) if after else frozenset(), frozenset() if after else _places(item))
-    parents = frozenset(place for each in (before, after) if each for place in _references(each)[:1])
+    parents = frozenset(place for each in (before, after) if each for place in _judges(network, each))
     all_after = frozenset(_references(after)) if after else frozenset()
     if type(item) in MEMBERS_ONLY:
         return Touch(all_after, frozenset())
     return Touch(all_after - parents, parents)
+
+
+def _judges(network: Network, item: Object) -> list[Place]:
+    """Where it is judged beside its like: its parent and, what a router translates, the switches it translates for."""
+    beside = outside_ports(network, item.router) if isinstance(item, Nat) else []
+    switches = dict.fromkeys(port.switch for port in beside)
+    return _references(item)[:1] + [Place(id_, f"{records.OBJECTS}{Switch.kind}/{id_}") for id_ in switches]
 
 
 def _places(item: Object | None) -> frozenset[Place]:
@@ -76,5 +84,6 @@ def _references(item: Object) -> list[Place]:
     """What it lives in and leads to, its parent first."""
     return [
         Place(id_, f"{records.OBJECTS}{kind.kind}/{id_}")
-        for id_, kind in zip(references_of(item), references(type(item)).values(), strict=True)
+        for field, kind in references(type(item)).items()
+        if (id_ := getattr(item, field))
     ]

@@ -11,7 +11,7 @@ from retia.model import kinds
 from retia.model.kinds import Object
 from retia.model.state import Alive, Applied, Barrier, Binding, HostProblem, HostState, State
 from retia.store.contract import DATA, PREFIX
-from retia.values import Cidr, Ip, Mac
+from retia.values import Cidr, Ip, Mac, PortRange
 
 OBJECTS = DATA + "object/"
 STATES = DATA + "state/"
@@ -39,7 +39,7 @@ _DIRECTORIES: dict[str, type[Thing]] = {
 
 
 def _encode(value: Any) -> Any:
-    if isinstance(value, (Mac, Ip, Cidr)):
+    if isinstance(value, (Mac, Ip, Cidr, PortRange)):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no text form")
 

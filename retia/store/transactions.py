@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from retia.model.kinds import KINDS, Object, Port, Router, RouterPort, Switch
+from retia.model.kinds import KINDS, Edge, Object, Port, Router, RouterPort, Switch, Uplink
 from retia.model.network import Network, addresses_of
 from retia.store import fence, records
 from retia.store.contract import INDEX, Transaction
@@ -30,6 +30,10 @@ def index_keys(item: Object) -> Iterator[str]:
         yield f"{INDEX}key/port/{getattr(item, item.parent)}/{item.key}"
     if isinstance(item, RouterPort):
         yield f"{INDEX}key/port/{item.switch}/{item.switch_key}"
+    if isinstance(item, Uplink):
+        yield f"{INDEX}key/port/{item.switch}/{item.key}"
+    if isinstance(item, Edge):
+        yield f"{INDEX}key/slot/{item.router}/{item.slot}"
 
 
 @dataclass(frozen=True)
