@@ -6,23 +6,28 @@ Random choices come from a seed, so that ids, keys and MACs are the same each ti
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import yaml
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Ether
 
+from retia.compile.assumed import WATCHED_PORTS, assumed, uplink_port
 from retia.compile.compiler import Compiler
+from retia.compile.local import DirectFact, NeighbourFact
 from retia.compile.reasons import Reason
+from retia.flows.conntrack import Tracker
 from retia.flows.journey import Journey, walk_hosts
 from retia.flows.packet import Packet, parse
 from retia.model.document import parse as parse_document
-from retia.model.kinds import Object, Port, RouterPort
+from retia.model.kinds import Object, Port, RouterPort, Switch
 from retia.model.local import Interface, InterfaceChange
 from retia.model.network import Network as Objects
 from retia.model.state import Binding, HostState, State
 from retia.pipeline.fields import REASON
 from retia.reach.world import TUNNEL_PORT, host_flows
+from retia.rules import Relation
 from retia.store import catalog
 from retia.store.records import Identity, identity, key_of
 from retia.store.view import View
@@ -44,6 +49,10 @@ class Network:
     things: dict[Identity, Object | State] = field(default_factory=dict)
     compilers: dict[str, Compiler] = field(default_factory=dict)
     plugs: dict[str, dict[str, int]] = field(default_factory=dict)
+    known: dict[str, list[Relation]] = field(default_factory=dict)
+    dead: set[tuple[str, str]] = field(default_factory=set)
+    trackers: dict[str, Tracker] = field(default_factory=dict)
+    """`known`: what each host knows by itself; `dead`: of which host which other is not seen to live."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -55,6 +64,7 @@ class Network:
         number = len(self.compilers) + 1
         self.compilers[name] = Compiler(name)
         self.plugs[name] = {}
+        self.known[name] = []
         self.compilers[name].change([(None, thing) for thing in self.things.values()], (), TUNNEL_PORT)
         self.put(HostState(host=name, key=number, tunnel=Ip.parse(f"192.0.2.{number}")))
 
@@ -89,8 +99,23 @@ class Network:
                 self.things.pop(who(old), None)
             else:
                 self.things[who(new)] = new
-        for compiler in self.compilers.values():
-            compiler.change(pairs)
+        assumptions = assumed(self.things.values())
+        for name, compiler in self.compilers.items():
+            before, self.known[name] = self.known[name], assumptions.rows(name)
+            compiler.change(pairs, local=[(before, self.known[name])])
+
+    def learn(self, host: str, port: str, address: str, mac: str) -> None:
+        """A host learns a neighbour on the physical network."""
+        fact = NeighbourFact(self.router_port(port).id, Ip.parse(address), Mac.parse(mac))
+        self.compilers[host].change(local=[((), (fact,))])
+
+    def exit_directly(self, host: str, mac: str) -> None:
+        """Its own stack is the way outside."""
+        self.compilers[host].change(local=[((), (DirectFact(host, True, Mac.parse(mac)),))])
+
+    def uplink(self, host: str, path: str) -> tuple[str, int]:
+        """Where frames of a switch's uplink come in."""
+        return host, uplink_port(self.objects.find(Switch, path))
 
     def plug(self, host: str, path: str, ofport: int | None = None, bind: bool = True) -> None:
         number = ofport or len(self.plugs[host]) + 1
@@ -117,11 +142,32 @@ class Network:
         return next((host, plugs[path]) for host, plugs in self.plugs.items() if path in plugs)
 
     def send(self, path: str, frame: bytes) -> Journey:
-        hosts = host_flows(self.compilers, {name: self.things["host-state", name] for name in self.compilers})
-        return walk_hosts(hosts, self.place(path)[0], frame, self.place(path)[1])
+        return self.send_at(*self.place(path), frame)
+
+    def send_at(self, host: str, ofport: int, frame: bytes) -> Journey:
+        """Connections that earlier packets made are known."""
+        states = {name: self.things["host-state", name] for name in self.compilers}
+        hosts = {
+            name: replace(one, tracker=self.trackers.setdefault(name, one.tracker), live=partial(self._lives, name))
+            for name, one in host_flows(self.compilers, states).items()
+        }
+        return walk_hosts(hosts, host, frame, ofport)
+
+    def _lives(self, host: str, ofport: int) -> bool:
+        keys = {self.things["host-state", other].key: other for other in self.compilers}
+        other = keys.get(ofport - WATCHED_PORTS)
+        return other is not None and (host, other) not in self.dead
 
     def frame(
-        self, source: str, target: str, *, via: str = "", ttl: int = 64, ping: bool = False, size: int = 0
+        self,
+        source: str,
+        target: str,
+        *,
+        via: str = "",
+        ttl: int = 64,
+        ping: bool = False,
+        size: int = 0,
+        sport: int = 1000,
     ) -> bytes:
         """A packet from a port to a port's or any address; `via`: the router port that its MAC is (else the port's).
         `size`: of the IP packet."""
@@ -129,7 +175,7 @@ class Network:
         there = self.port(target) if "/" in target else None
         address = str(there.addresses[0]) if there else target
         mac = self.router_port(via).mac if via else there.mac if there else Mac.parse("02:ff:ff:ff:ff:ff")
-        layer = ICMP(id=7, seq=1) if ping else UDP(sport=1000, dport=2000)
+        layer = ICMP(id=7, seq=1) if ping else UDP(sport=sport, dport=2000)
         packet = Ether(src=str(here.mac), dst=str(mac)) / IP(src=str(here.addresses[0]), dst=address, ttl=ttl)
         return bytes(packet / layer / b"payload!".ljust(size - 28))
 

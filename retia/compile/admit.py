@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retia.compile.facts import ThisHost, TunnelPort
+from retia.compile.facts import ThisHost
 from retia.compile.outputs import FlowRow
 from retia.compile.presence import Here, LiveSwitch, Reach, Working
 from retia.compile.reasons import Reason, drop
@@ -19,11 +19,13 @@ from retia.pipeline.fields import (
     TUNNEL_SOURCE_PORT,
     Shape,
 )
-from retia.pipeline.stages import ADMIT, ARP_REQUEST, LOOPBACK_JUDGE
+from retia.pipeline.stages import ADMIT, ARP_REQUEST, HOOK, LOOPBACK_JUDGE
 from retia.rules import Rule, fn, rule
 
+# A tunnel's packets are told by their key alone: those of a watched host come by that host's own port. No other packet
+# has one, and no datapath the key 0.
 came_by = fn(Shape("in_port"))
-came_tunnelled = fn(Shape("in_port", "tun_id"))
+came_tunnelled = fn(Shape("tun_id"))
 
 UNPACK: Actions = (
     Move(TUNNEL_KEY, DATAPATH),
@@ -36,7 +38,7 @@ UNPACK: Actions = (
 
 @fn
 def enter(datapath: int, port: int) -> Actions:
-    return (Load(DATAPATH, datapath), Load(SOURCE_PORT, port), Goto(ARP_REQUEST))
+    return (Load(DATAPATH, datapath), Load(SOURCE_PORT, port), Goto(HOOK))
 
 
 @rule
@@ -49,13 +51,15 @@ def admit_port(p: str, o: int, d: int, k: int) -> Rule:
 
 
 @rule
-def admit_tunnel(s: str, h: str, d: int, o: int) -> Rule:
-    "What comes by the tunnel with the key of a reached switch was looked up at its source: it goes to its port."
-    return FlowRow(ADMIT, ADMIT.priority("tunnel"), came_tunnelled(o, d), UNPACK, s) <= [
-        Reach(s, h),
-        LiveSwitch(s, d),
-        TunnelPort(h, o),
-    ]
+def admit_tunnel(s: str, d: int) -> Rule:
+    "What comes by a tunnel with the key of a reached switch was looked up at its source: it goes to its port."
+    return FlowRow(ADMIT, ADMIT.priority("tunnel"), came_tunnelled(d), UNPACK, s) <= [Reach(s), LiveSwitch(s, d)]
+
+
+@rule
+def pass_hook(h: str) -> Rule:
+    "Where no other program has a say, packets go on."
+    return FlowRow(HOOK, HOOK.priority("miss"), ANYTHING, (Goto(ARP_REQUEST),), h) <= [ThisHost(h)]
 
 
 @rule
@@ -64,4 +68,4 @@ def admit_nothing_else(h: str) -> Rule:
     return FlowRow(ADMIT, ADMIT.priority("miss"), ANYTHING, drop(Reason.UNKNOWN_PORT), h) <= [ThisHost(h)]
 
 
-RULES = [admit_port, admit_tunnel, admit_nothing_else]
+RULES = [admit_port, admit_tunnel, pass_hook, admit_nothing_else]

@@ -14,6 +14,7 @@ from retia.compile.facts import (
     RouterFact,
     RouterPortFact,
     SwitchFact,
+    UplinkFact,
 )
 from retia.rules import COL, Relation, Rule, rule
 from retia.values import Ip, Mac
@@ -133,6 +134,21 @@ def same_switch_key(x: str, y: str, s: str, k: int) -> Rule:
 
 
 @rule
+def uplink_key_of_port(u: str, s: str, k: int) -> Rule:
+    "A port's key is no uplink's."
+    return Displaced(u, "key of a port of its switch") <= [UplinkFact(u, switch=s, key=k), PortFact(switch=s, key=k)]
+
+
+@rule
+def uplink_key_of_router(u: str, s: str, k: int) -> Rule:
+    "Nor is a router port's."
+    return Displaced(u, "key of a router port on its switch") <= [
+        UplinkFact(u, switch=s, key=k),
+        RouterPortFact(switch=s, switch_key=k),
+    ]
+
+
+@rule
 def same_router_port_key(x: str, y: str, r: str, k: int) -> Rule:
     "Of a router's ports with one key the lowest id has it."
     return Displaced(x, "key of another port of its router") <= [
@@ -188,6 +204,8 @@ RULES = [
     same_port_key,
     port_key_of_router,
     same_switch_key,
+    uplink_key_of_port,
+    uplink_key_of_router,
     same_router_port_key,
     same_host_key,
     port_claims,

@@ -8,41 +8,62 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from retia.compile.cookies import cookie
 from retia.compile.facts import TunnelPort, constants, interface_rows, rows
-from retia.compile.outputs import Claim, FlowRow, Peer, Trouble
+from retia.compile.local import peer_name
+from retia.compile.outputs import (
+    Announce,
+    Claim,
+    FlowRow,
+    Outside,
+    Peer,
+    Trouble,
+    WantsPeer,
+    WantsUplink,
+    WantsZones,
+)
 from retia.compile.program import program
 from retia.flows.flow import Flow, FlowKey
 from retia.model.kinds import Object
-from retia.model.local import InterfaceChange
+from retia.model.local import InterfaceChange, WantedPeer, WantedUplink
 from retia.model.state import State
 from retia.rules import Conflict, Relation
 from retia.rules.terms import Row
-from retia.values import Ip
+from retia.values import Ip, Mac
 
 Thing = Object | State
 RecordChange = tuple[Thing | None, Thing | None]
 """A record before and after, as `store.sync.Changed` has it."""
 
 
+LocalChange = tuple[Sequence[Relation], Sequence[Relation]]
+"""Rows that go, and rows that come."""
+
 MANY = 1000
 """Rows of a batch that is worth pausing the garbage collector for."""
 
 
+OTHERS = ((Peer,), (Claim,), (Trouble,), (WantsUplink, WantsPeer), (WantsZones,), (Outside, Announce))
+"""What comes out beside flows, as `FlowDelta` tells of it."""
+
+
 @dataclass(frozen=True)
 class FlowDelta:
-    """What one batch did: flows to put and keys to delete, and whether peers, claims or troubles changed."""
+    """What one batch did: flows to put and keys to delete, and which of the other outputs changed."""
 
     rows: Collection[tuple[Row | None, Row | None]]
     """Flow rows before and after. A first load's are never looked at: then the whole set is wanted."""
     peers: bool = False
     claims: bool = False
     troubles: bool = False
+    attachments: bool = False
+    zones: bool = False
+    outside: bool = False
 
     @cached_property
     def puts(self) -> list[Flow]:
@@ -64,14 +85,18 @@ class Compiler:
         records: Iterable[RecordChange] = (),
         interfaces: Iterable[InterfaceChange] = (),
         tunnel_port: int | None = None,
+        local: Iterable[LocalChange] = (),
     ) -> FlowDelta:
-        """One batch. `tunnel_port`: the number of the Geneve port, once it is known (0: it is gone)."""
+        """One batch. `tunnel_port`: the number of the Geneve port, once it is known (0: it is gone). `local`: what else
+        the host knows by itself (`compile.local`)."""
         staged = _Staged()
         for old, new in records:
             staged.replace(rows(old) if old is not None else [], rows(new) if new is not None else [])
         for before, after in interfaces:
-            gone = interface_rows(self.host, before) if before is not None else []
-            staged.replace(gone, interface_rows(self.host, after) if after is not None else [])
+            old_rows = interface_rows(self.host, before) if before is not None else []
+            staged.replace(old_rows, interface_rows(self.host, after) if after is not None else [])
+        for gone, come in local:
+            staged.replace(list(gone), list(come))
         if tunnel_port is not None:
             here = TunnelPort(self.host, tunnel_port)
             staged.replace([here], [here] if tunnel_port else [])
@@ -80,7 +105,7 @@ class Compiler:
 
     def _transact(self, staged: _Staged) -> FlowDelta:
         change = self.program.transact(put=staged.puts.values(), drop=staged.drops.values())
-        others = (bool(change.raw(relation)) for relation in (Peer, Claim, Trouble))
+        others = (any(change.raw(relation) for relation in relations) for relations in OTHERS)
         return FlowDelta(change.raw(FlowRow), *others)
 
     def warm(self) -> None:
@@ -110,6 +135,30 @@ class Compiler:
     @property
     def troubles(self) -> list[Trouble]:
         return list(self.program.rows(Trouble))
+
+    @property
+    def uplinks(self) -> list[WantedUplink]:
+        return [WantedUplink(*row.row) for row in self.program.rows(WantsUplink)]
+
+    @property
+    def watched(self) -> list[WantedPeer]:
+        """Tunnels to watch."""
+        return [WantedPeer(peer_name(row.key), str(row.address)) for row in self.program.rows(WantsPeer)]
+
+    @property
+    def translating(self) -> set[str]:
+        """Routers that need zones."""
+        return {row.router for row in self.program.rows(WantsZones)}
+
+    @property
+    def outside(self) -> dict[str, Outside]:
+        """Router ports to the physical network, by id."""
+        return {row.port: row for row in self.program.rows(Outside)}
+
+    @property
+    def announced(self) -> dict[tuple[Ip, int], Mac]:
+        """What the physical network finds here, by address and OpenFlow port."""
+        return {(row.address, row.ofport): row.mac for row in self.program.rows(Announce)}
 
     @property
     def conflicts(self) -> list[Conflict]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from retia.compile.facts import Complaint, RouterAddress, RouterPortFact, SilentAbout, SilentSource, SwitchMtu, ThisHost
 from retia.compile.outputs import FlowRow
-from retia.compile.presence import Link, LiveRouter
+from retia.compile.presence import LinkHere, LiveRouter
 from retia.compile.reasons import Reason
 from retia.compile.reasons import complain as complaint
 from retia.compile.routing import INTO_SWITCH, Active, for_port
@@ -97,7 +97,7 @@ def silent(h: str) -> Rule:
 @rule
 def widest(r: str, s: str, m: int) -> Rule:
     "The largest packets a router may be sent are those of its widest switch."
-    return Widest(r, highest(m)) <= [Link(router=r, switch=s), SwitchMtu(s, m)]
+    return Widest(r, highest(m)) <= [LinkHere(router=r, switch=s), SwitchMtu(s, m)]
 
 
 @rule
@@ -106,7 +106,7 @@ def narrow(r: str, e: int, x: str, s: str, k: int, m: int, w: int) -> Rule:
     return FlowRow(RESOLVED, RESOLVED.priority("narrow"), for_port(e, k), measure(m), x) <= [
         Active(r, e),
         Widest(r, w),
-        Link(x, r, s),
+        LinkHere(x, r, s),
         SwitchMtu(s, m),
         smaller(m, w),
         RouterPortFact(x, key=k),

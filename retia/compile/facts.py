@@ -12,13 +12,26 @@ from typing import Any
 
 from retia.compile.reasons import SPOKEN_OF, Reason
 from retia.flows.complaint import ICMP_ERRORS
-from retia.flows.fields import Subfield
-from retia.model.kinds import Host, Object, Port, Route, Router, RouterPort, Switch
+from retia.flows.fields import TCP, UDP, Subfield
+from retia.model.kinds import (
+    Edge,
+    Host,
+    Nat,
+    NatType,
+    Object,
+    Port,
+    Protocol,
+    Route,
+    Router,
+    RouterPort,
+    Switch,
+    Uplink,
+)
 from retia.model.local import Interface
 from retia.model.state import Binding, HostState, State
 from retia.pipeline.fields import DATAPATH, DESTINATION_HOST, SOURCE_PORT
 from retia.rules import COL, KEY, Relation
-from retia.values import Cidr, Ip, Mac
+from retia.values import Cidr, Ip, Ip4, Mac
 
 
 class ThisHost(Relation):
@@ -150,6 +163,8 @@ class RouterPortFact(Relation):
     switch_key: int = COL
     mac: Mac = COL
     up: bool = COL
+    on: str = COL
+    """The id of the one host that has it, "" for every host that runs the router."""
 
 
 class RouterAddress(Relation):
@@ -161,14 +176,75 @@ class RouterAddress(Relation):
 
 
 class RouteFact(Relation):
-    "A static route."
+    "A static route. With a source prefix (`source_length` > 0) it is for packets from there."
 
     id: str = KEY
     router: str = COL
     prefix: Ip = COL
     length: int = COL
+    source: Ip = COL
+    source_length: int = COL
     next_hop: Ip = COL
     metric: int = COL
+
+
+class BlackholeFact(Relation):
+    "A static route that drops."
+
+    id: str = KEY
+    router: str = COL
+    prefix: Ip = COL
+    length: int = COL
+    source: Ip = COL
+    source_length: int = COL
+    metric: int = COL
+
+
+class EdgeFact(Relation):
+    "A host (its id) that runs a router."
+
+    id: str = KEY
+    router: str = COL
+    host: str = COL
+    priority: int = COL
+    slot: int = COL
+    up: bool = COL
+
+
+class UplinkFact(Relation):
+    "A switch's way to a physical bridge on a host (its id)."
+
+    id: str = KEY
+    switch: str = COL
+    host: str = COL
+    bridge: str = COL
+    vlan: int = COL
+    key: int = COL
+
+
+class SnatFact(Relation):
+    "Sources in a prefix become `external`, the edge's own address where that is 0. `on`: on one host (its id) alone."
+
+    id: str = KEY
+    router: str = COL
+    prefix: Ip = COL
+    length: int = COL
+    external: Ip = COL
+    ports: tuple[int, int] = COL
+    on: str = COL
+
+
+class DnatFact(Relation):
+    "A destination becomes one inside: of the whole address where `protocol` is 0. `both`: sources the other way too."
+
+    id: str = KEY
+    router: str = COL
+    external: Ip = COL
+    internal: Ip = COL
+    protocol: int = COL
+    external_port: int = COL
+    internal_port: int = COL
+    both: bool = COL
 
 
 class BindingFact(Relation):
@@ -185,6 +261,11 @@ class InterfaceFact(Relation):
     name: str = KEY
     ofport: int = COL
     names: str = COL
+
+
+EVERYWHERE = Cidr(Ip4(0), 0)
+NOBODY = Ip4(0)
+_PROTOCOLS = {Protocol.TCP: TCP, Protocol.UDP: UDP}
 
 
 NEVER_ROUTED = [
@@ -232,16 +313,43 @@ def _router(router: Router) -> Iterator[Relation]:
 
 def _router_port(port: RouterPort) -> Iterator[Relation]:
     keys = (port.key, port.switch_key)
-    yield RouterPortFact(port.id, port.name, port.router, port.switch, *keys, port.mac, port.admin_state)
+    yield RouterPortFact(port.id, port.name, port.router, port.switch, *keys, port.mac, port.admin_state, port.host)
     for cidr in port.addresses:
         if cidr.family == 4:
             yield RouterAddress(port.id, cidr.address, cidr.length)
 
 
 def _route(route: Route) -> Iterator[Relation]:
-    prefix: Cidr = route.prefix.network
-    if prefix.family == 4 and route.next_hop.family == 4:
-        yield RouteFact(route.id, route.router, prefix.address, prefix.length, route.next_hop, route.metric)
+    prefix, source = route.prefix.network, route.source.network if route.source else EVERYWHERE
+    if prefix.family == 4 and source.family == 4:
+        prefixes = (route.router, prefix.address, prefix.length, source.address, source.length)
+        if route.blackhole:
+            yield BlackholeFact(route.id, *prefixes, route.metric)
+        elif route.next_hop is not None and route.next_hop.family == 4:
+            yield RouteFact(route.id, *prefixes, route.next_hop, route.metric)
+
+
+def _edge(edge: Edge) -> Iterator[Relation]:
+    yield EdgeFact(edge.id, edge.router, edge.host, edge.priority, edge.slot, edge.admin_state)
+
+
+def _uplink(uplink: Uplink) -> Iterator[Relation]:
+    yield UplinkFact(uplink.id, uplink.switch, uplink.host, uplink.bridge, uplink.vlan, uplink.key)
+
+
+def _nat(nat: Nat) -> Iterator[Relation]:
+    inside, external = nat.internal, nat.external or NOBODY
+    if inside.family != 4 or external.family != 4:
+        return
+    if nat.type is NatType.SNAT:
+        ports = (nat.ports.first, nat.ports.last) if nat.ports else (0, 0)
+        network = inside.network
+        yield SnatFact(nat.id, nat.router, network.address, network.length, external, ports, nat.host)
+    elif nat.external is not None:
+        inner_port = nat.internal_port or nat.external_port
+        protocol = _PROTOCOLS[nat.protocol] if nat.protocol else 0
+        both = nat.type is NatType.FLOATING
+        yield DnatFact(nat.id, nat.router, external, inside.address, protocol, nat.external_port, inner_port, both)
 
 
 def _host_state(state: HostState) -> Iterator[Relation]:
@@ -260,6 +368,9 @@ _ROWS: dict[type, Callable[[Any], Iterator[Relation]]] = {
     Router: _router,
     RouterPort: _router_port,
     Route: _route,
+    Edge: _edge,
+    Uplink: _uplink,
+    Nat: _nat,
     HostState: _host_state,
     Binding: _binding,
 }
@@ -270,6 +381,7 @@ _WIDTHS: dict[type, tuple[tuple[str, Subfield], ...]] = {
     Port: (("key", SOURCE_PORT),),
     RouterPort: (("key", SOURCE_PORT), ("switch_key", SOURCE_PORT)),
     HostState: (("key", DESTINATION_HOST),),
+    Uplink: (("key", SOURCE_PORT),),
 }
 """The register that must hold each key."""
 

@@ -6,7 +6,7 @@ from retia.flows.actions import Actions
 from retia.flows.match import Match
 from retia.pipeline.stage import Stage
 from retia.rules import COL, KEY, NOTE, NOTE_RULE, Relation
-from retia.values import Ip
+from retia.values import Ip, Mac
 
 
 class FlowRow(Relation):
@@ -32,6 +32,47 @@ class Claim(Relation):
 
     port: str = KEY
     interface: str = COL
+
+
+class WantsUplink(Relation):
+    "An uplink that this host should have, by the name of its port on the integration bridge."
+
+    name: str = KEY
+    bridge: str = COL
+    vlan: int = COL
+
+
+class WantsPeer(Relation):
+    "A host whose tunnel this one watches, by its key."
+
+    host: str = KEY
+    key: int = COL
+    address: Ip = COL
+
+
+class WantsZones(Relation):
+    "A router that translates here, and so needs zones of connection tracking."
+
+    router: str = KEY
+
+
+class Outside(Relation):
+    "A router port to the physical network here: how its neighbours are asked."
+
+    port: str = KEY
+    router_key: int = COL
+    key: int = COL
+    mac: Mac = COL
+    address: Ip = COL
+    ofport: int = COL
+
+
+class Announce(Relation):
+    "An address that the physical network finds at this host, by an uplink."
+
+    address: Ip = KEY
+    ofport: int = KEY
+    mac: Mac = COL
 
 
 class Trouble(Relation):

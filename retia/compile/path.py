@@ -26,7 +26,7 @@ from retia.compile.facts import (
     Unusable,
 )
 from retia.compile.presence import HostDown, Link, Named, Tunnel, port_part, project_part, switch_part
-from retia.compile.routing import ActiveRoute, BestHop, BestMetric, Connected
+from retia.compile.routing import ActiveRoute, BestHop, Connected
 from retia.model.kinds import Subnet
 from retia.model.state import Alive
 from retia.values import Cidr, Ip
@@ -255,17 +255,10 @@ class _Search:
         return 2 * best.length + 1, switch, target, self._name(best.port)
 
     def _static(self, router: str, target: Ip) -> tuple[int, str, Ip, str] | None:
-        fitting = [one for one in self._find(ActiveRoute, router=router) if self._counts(one, target)]
+        fitting = [one for one in self._find(BestHop, router=router) if target in Cidr(*one.target[:2])]
         if not fitting:
             return None
-        best = max(fitting, key=lambda one: one.length)
-        switch: str = self._find(RouterPortFact, id=best.port)[0].switch
-        return 2 * best.length, switch, best.next_hop, self._name(best.route)
-
-    def _counts(self, one: ActiveRoute, target: Ip) -> bool:
-        """Whether a static route leads to `target` and is the one that counts for its prefix."""
-        if target not in Cidr(one.prefix, one.length):
-            return False
-        prefix = {"router": one.router, "prefix": one.prefix, "length": one.length}
-        by_metric = self._find(BestMetric, metric=one.metric, **prefix)
-        return bool(by_metric) and bool(self._find(BestHop, next_hop=one.next_hop, **prefix))
+        best = max(fitting, key=lambda one: (one.target[1], one.target[3], -one.hop[0]))
+        next_hop, port = best.hop
+        switch: str = self._find(RouterPortFact, id=port)[0].switch
+        return 2 * best.target[1], switch, next_hop, self._name(best.route)

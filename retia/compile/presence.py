@@ -10,6 +10,7 @@ from __future__ import annotations
 from retia.compile.clashes import Displaced
 from retia.compile.facts import (
     BindingFact,
+    EdgeFact,
     HostFact,
     HostTunnel,
     InterfaceFact,
@@ -124,6 +125,49 @@ class Located(Relation):
 
 class Link(Relation):
     "A router port that works: its router and its switch do too."
+
+    port: str = COL
+    router: str = COL
+    switch: str = COL
+
+
+class Pinned(Relation):
+    "A router that runs on edges alone."
+
+    router: str = COL
+
+
+class EdgeHost(Relation):
+    "An edge of a router by its host's name. The least rank comes first; without `up` it is drained."
+
+    router: str = COL
+    host: str = COL
+    rank: tuple[int, str] = COL
+    slot: int = COL
+    up: bool = COL
+
+
+class Hosted(Relation):
+    "A router that runs on this host as one of its edges."
+
+    router: str = COL
+    host: str = COL
+
+
+class Runs(Relation):
+    "A router that runs on this host."
+
+    router: str = COL
+
+
+class Aside(Relation):
+    "A port of a router that runs here, which only another of its edges has."
+
+    port: str = COL
+
+
+class LinkHere(Relation):
+    "A router port that works, but for those that only another edge has where the router runs here."
 
     port: str = COL
     router: str = COL
@@ -257,6 +301,54 @@ def link(x: str, r: str, s: str) -> Rule:
     ]
 
 
+@fn
+def rank(priority: int, host: str) -> tuple[int, str]:
+    """The least is the highest priority; among equals the lowest name."""
+    return (-priority, host)
+
+
+@rule
+def pinned(r: str) -> Rule:
+    "A router with any edge runs on its edges alone."
+    return Pinned(r) <= [EdgeFact(router=r)]
+
+
+@rule
+def edge_host(r: str, i: str, h: str, p: int, n: int, u: bool) -> Rule:
+    "An edge is a host."
+    return EdgeHost(r, h, rank(p, h), n, u) <= [EdgeFact(router=r, host=i, priority=p, slot=n, up=u), HostFact(i, h)]
+
+
+@rule
+def runs_everywhere(r: str) -> Rule:
+    "A router without edges runs on every host."
+    return Runs(r) <= [LiveRouter(r), ~Pinned(r)]
+
+
+@rule
+def hosted(r: str, h: str) -> Rule:
+    "A router with edges is on each of them that is in service."
+    return Hosted(r, h) <= [LiveRouter(r), EdgeHost(r, h), ThisHost(h), ~HostDown(h)]
+
+
+@rule
+def runs_on_edge(r: str) -> Rule:
+    "There it runs."
+    return Runs(r) <= [Hosted(r)]
+
+
+@rule
+def aside(x: str, r: str, i: str, g: str, h: str) -> Rule:
+    "Of a router that runs here, the ports of other hosts alone are not here."
+    return Aside(x) <= [RouterPortFact(x, router=r, on=i), HostFact(i, g), Hosted(r, h), g != h]
+
+
+@rule
+def link_here(x: str, r: str, s: str) -> Rule:
+    "All others that work count."
+    return LinkHere(x, r, s) <= [Link(x, r, s), ~Aside(x)]
+
+
 @rule
 def here(p: str, h: str, o: int) -> Rule:
     "A working port is here when it is plugged in, no other host holds it, and this host is in service."
@@ -288,6 +380,12 @@ def reach_seat(h: str, s: str) -> Rule:
 
 
 @rule
+def reach_edge(r: str, s: str, h: str) -> Rule:
+    "An edge reaches the switches of the routers it is there for, whoever lives on it."
+    return Reach(s, h) <= [Hosted(r, h), LinkHere(router=r, switch=s)]
+
+
+@rule
 def through(r: str, s: str, h: str) -> Rule:
     "A router on a reached switch can be sent through."
     return Through(r, h) <= [Reach(s, h), Link(router=r, switch=s)]
@@ -295,14 +393,20 @@ def through(r: str, s: str, h: str) -> Rule:
 
 @rule
 def reach_routed(r: str, s: str, h: str) -> Rule:
-    "So every switch of that router is reached."
-    return Reach(s, h) <= [Through(r, h), Link(router=r, switch=s)]
+    "So every switch of that router is reached, if it runs here; else what it reaches is its edges' to know."
+    return Reach(s, h) <= [Through(r, h), Runs(r), Link(router=r, switch=s)]
 
 
 @rule
 def peer(s: str, p: str, h: str, a: Ip) -> Rule:
     "A tunnel is in use when a reached switch has a port at its end."
     return Peer(h, a) <= [Reach(s), Working(p, s), BindingFact(p, h), Tunnel(h, address=a)]
+
+
+@rule
+def peer_edge(r: str, h: str, a: Ip) -> Rule:
+    "So it is when an edge of a router in reach is at its end."
+    return Peer(h, a) <= [Through(r), EdgeHost(r, h), Tunnel(h, address=a)]
 
 
 RULES = [
@@ -322,9 +426,18 @@ RULES = [
     here,
     located_here,
     located_there,
+    pinned,
+    edge_host,
+    runs_everywhere,
+    hosted,
+    runs_on_edge,
+    aside,
+    link_here,
     seat,
     reach_seat,
+    reach_edge,
     through,
     reach_routed,
     peer,
+    peer_edge,
 ]

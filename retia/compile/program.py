@@ -2,13 +2,53 @@
 
 from __future__ import annotations
 
-from retia.compile import admit, arp, clashes, complaints, drops, presence, routing, switching, troubles
-from retia.compile.outputs import Claim, FlowRow, Peer, Trouble
+from retia.compile import (
+    admit,
+    arp,
+    clashes,
+    complaints,
+    direct,
+    drops,
+    edges,
+    nat,
+    presence,
+    relays,
+    routing,
+    switching,
+    troubles,
+    uplinks,
+)
+from retia.compile.outputs import (
+    Announce,
+    Claim,
+    FlowRow,
+    Outside,
+    Peer,
+    Trouble,
+    WantsPeer,
+    WantsUplink,
+    WantsZones,
+)
 from retia.rules import Program, Rule
 
-FEATURES = (clashes, presence, admit, arp, switching, routing, complaints, drops, troubles)
+FEATURES = (
+    clashes,
+    presence,
+    admit,
+    arp,
+    edges,
+    relays,
+    direct,
+    switching,
+    routing,
+    uplinks,
+    nat,
+    complaints,
+    drops,
+    troubles,
+)
 RULES: list[Rule] = [rule for feature in FEATURES for rule in feature.RULES]
-OUTPUTS = [FlowRow, Peer, Claim, Trouble]
+OUTPUTS = [FlowRow, Peer, Claim, Trouble, WantsUplink, WantsPeer, WantsZones, Outside, Announce]
 
 
 def program() -> Program:

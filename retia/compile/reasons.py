@@ -40,6 +40,12 @@ class Reason(IntEnum):
     ARP_OWN = 13, "A port asked for its own address, to probe or announce it: silence is the answer."
     TOO_BIG = 14, "It was larger than the MTU of the switch a router would send it into."
 
+    ARP_NOT_OURS = 15, "The physical network asked for an address that this host does not answer for."
+    NO_EDGE = 16, "No edge of its router can be reached."
+    TUNNEL_DEAD = 17, "Neither its host nor another edge on the way to it can be reached."
+    NEIGHBOUR_ASKED = 18, "Its next hop on the physical network was not known: it waits while that is asked by ARP."
+    BLACKHOLE = 19, "A route says that such packets are dropped."
+
 
 SPOKEN_OF = {
     Reason.TTL_EXPIRED: PuntKind.TIME_EXCEEDED,

@@ -6,9 +6,21 @@ one table, so that a host that moves costs one flow, not one for each of its por
 
 from __future__ import annotations
 
+from retia.compile.edges import Elects
 from retia.compile.facts import RouterPortFact, ThisHost, TunnelPort
 from retia.compile.outputs import FlowRow, Peer
-from retia.compile.presence import HERE, Here, Link, LiveRouter, LiveSwitch, Located, Reach, Tunnel, Working
+from retia.compile.presence import (
+    HERE,
+    Here,
+    LinkHere,
+    LiveRouter,
+    LiveSwitch,
+    Located,
+    Reach,
+    Runs,
+    Tunnel,
+    Working,
+)
 from retia.compile.reasons import Reason, drop
 from retia.flows.actions import Actions, ForgetInPort, Goto, Load, Move, Output, Resubmit
 from retia.flows.fields import whole
@@ -28,7 +40,7 @@ from retia.pipeline.fields import (
     Shape,
     when,
 )
-from retia.pipeline.stages import ANSWER, DECIDE, DELIVER, ENCAP, LOOKUP, LOOPBACK_JUDGE, TO_TUNNEL
+from retia.pipeline.stages import DECIDE, DELIVER, ENCAP, LOOKUP, LOOPBACK_JUDGE, TO_TUNNEL, ZONES
 from retia.rules import Rule, fn, rule
 from retia.values import Ip, Mac
 
@@ -51,7 +63,7 @@ def out_of(ofport: int) -> Actions:
 
 @fn
 def into_router(router: int, port: int) -> Actions:
-    return (Load(DATAPATH, router), Load(SOURCE_PORT, port), Goto(ANSWER))
+    return (Load(DATAPATH, router), Load(SOURCE_PORT, port), Goto(ZONES))
 
 
 @fn
@@ -84,11 +96,13 @@ def lookup_port(s: str, p: str, d: int, k: int, m: Mac, n: int) -> Rule:
 
 
 @rule
-def lookup_router(s: str, x: str, d: int, k: int, m: Mac) -> Rule:
-    "The MAC of a router port leads into the router, on this very host."
+def lookup_router(s: str, x: str, r: str, d: int, k: int, m: Mac) -> Rule:
+    "The MAC of a router port leads into the router, on this very host, if it runs here and nothing else is better."
     return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found(k, HERE), x) <= [
         Reach(s),
-        Link(x, switch=s),
+        LinkHere(x, r, s),
+        Runs(r),
+        ~Elects(r),
         RouterPortFact(x, switch_key=k, mac=m),
         LiveSwitch(s, d),
     ]
@@ -149,7 +163,8 @@ def deliver_router(s: str, x: str, r: str, d: int, k: int, e: int, n: int) -> Ru
     "A frame for a router port enters the router."
     return FlowRow(DELIVER, DELIVER.priority("port"), for_port(d, k), into_router(e, n), x) <= [
         Reach(s),
-        Link(x, r, s),
+        LinkHere(x, r, s),
+        Runs(r),
         RouterPortFact(x, switch_key=k, key=n),
         LiveRouter(r, e),
         LiveSwitch(s, d),

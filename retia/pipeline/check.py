@@ -10,17 +10,20 @@ from retia.flows.actions import (
     LOCAL,
     Action,
     CheckLarger,
+    Ct,
     DecTtl,
     ForgetInPort,
     Goto,
     Load,
+    LoadLive,
     Metered,
     Move,
     Output,
     Punt,
     Resubmit,
+    Spread,
 )
-from retia.flows.fields import FIELDS, ORDER, WIDE, Subfield
+from retia.flows.fields import FIELDS, IPV4, ORDER, WIDE, Subfield
 from retia.flows.flow import Flow
 from retia.flows.match import Match, meets_needs
 from retia.flows.text import show_flow
@@ -29,6 +32,7 @@ from retia.pipeline.stages import STAGES
 
 LAST_PORT = 0xFEFF
 LARGEST_FRAME = 0xFFFF
+PORT_BITS = 16
 STAGE_OF: dict[int, Stage] = {int(stage): stage for stage in STAGES.values()}
 """Stages by table number."""
 
@@ -49,7 +53,7 @@ def find_faults(flow: Flow) -> Iterator[str]:
     if stage is None:
         yield f"no stage has table {flow.table}"
         return
-    if flow.priority not in stage.priorities.values():
+    if not stage.has(flow.priority):
         yield f"{stage} declares no priority {flow.priority}"
     yield from _match_faults(flow.match)
     for place, action in enumerate(flow.actions):
@@ -87,7 +91,7 @@ def _needs(name: str) -> str:
     return " or ".join(" and ".join(f"{field}={value:#x}" for field, value in wanted) for wanted in alternatives)
 
 
-def _action_faults(action: Action, wanted: Match) -> Iterator[str]:
+def _action_faults(action: Action, wanted: Match) -> Iterator[str]:  # noqa: C901, PLR0912 - a table of actions
     match action:
         case Load(to, value):
             yield from _part_faults(to, wanted, written=True)
@@ -109,10 +113,32 @@ def _action_faults(action: Action, wanted: Match) -> Iterator[str]:
         case CheckLarger(octets, to):
             yield from _part_faults(to, wanted, written=True)
             yield from _larger_faults(octets, to)
+        case Ct():
+            yield from _ct_faults(action, wanted)
+        case LoadLive() | Spread():
+            yield from _choice_faults(action, wanted)
         case Goto() | Resubmit() | ForgetInPort() | Metered() | Punt():
             pass
         case _:
             yield f"unknown action {action!r}"
+
+
+def _ct_faults(action: Ct, wanted: Match) -> Iterator[str]:
+    if not isinstance(action.zone, int):
+        yield from _part_faults(action.zone, wanted)
+    if not any(name == "eth_type" and value == IPV4 for name, value, _ in wanted):
+        yield "connections are tracked without a match on eth_type=0x800"
+    if action.nat is not None and action.nat.address and not action.commit:
+        yield "an address is translated without making the connection known"
+
+
+def _choice_faults(action: LoadLive | Spread, wanted: Match) -> Iterator[str]:
+    to = action.to
+    yield from _part_faults(to, wanted, written=True)
+    if isinstance(action, LoadLive) and (not action.members or to.bits != PORT_BITS):
+        yield f"{len(action.members)} ports cannot be chosen from into {to}"
+    if isinstance(action, Spread) and not 0 < action.count <= 1 << to.bits:
+        yield f"{to} cannot hold one of {action.count}"
 
 
 def _larger_faults(octets: int, to: Subfield) -> Iterator[str]:
@@ -137,11 +163,13 @@ def _way_faults(stage: Stage, action: Action) -> Iterator[str]:
     match action:
         case Goto(table):
             allowed = stage.next
+        case Ct(_, table) if table is not None:
+            allowed = stage.next
         case Resubmit(table):
             allowed = (*stage.backwards, *stage.asks)
         case _:
             return
     target = STAGE_OF.get(table)
     if target is None or target.name not in allowed:
-        how = "goes on" if isinstance(action, Goto) else "resubmits"
+        how = "resubmits" if isinstance(action, Resubmit) else "goes on"
         yield f"{stage} {how} to {target or table}, but declares {', '.join(allowed) or 'nothing'}"

@@ -2,11 +2,17 @@
 
     metadata      datapath: the switch or router the packet is in (24 bits, the Geneve VNI)
     reg0[0..15]   source port key         reg0[16..31]  frame flags (bit 16 loopback, bit 17 forwarded)
-    reg1[0..15]   destination port key    reg1[16..31]  host key of the destination (0 = this host)
+    reg1[0..15]   destination port key    reg1[16..31]  host key of the destination (0 = this host, ffff = an edge)
     reg2[0..23]   neighbour datapath: where the shared address table looks
     reg3[0..15]   drop reason             reg3[16]      larger than the next switch's MTU
+    reg3[17]      came by an uplink       reg3[18]      its destination was translated by this router
+    reg3[19]      it may be an answer whose source this router translates back
     xxreg1        neighbour address: next hop or ARP target (IPv4 in the low 32 bits = reg7; IPv6 later)
     xreg4         neighbour MAC, the answer of the address table (0 = unknown)
+    reg10[0..23]  router whose edges are chosen from
+    reg11         the router's zones of connection tracking: DNAT (low 16 bits), SNAT (high 16 bits)
+    reg12[0..15]  the live tunnel port that was chosen (ffff = none lives)
+    reg12[16..31] which of several next hops was chosen
     tun_metadata0 source port 16 | destination port 16 | frame flags 16 | command id 16  (from the top)
 
 Checked at import: widths fit and nothing overlaps.
@@ -29,6 +35,14 @@ DESTINATION = Subfield("reg1", 0, 32)
 NEIGHBOUR_DATAPATH = Subfield("reg2", 0, 24)
 REASON = Subfield("reg3", 0, 16)
 LARGE = Subfield("reg3", 16, 1)
+FROM_UPLINK = Subfield("reg3", 17, 1)
+NATTED = Subfield("reg3", 18, 1)
+TRIED = Subfield("reg3", 19, 1)
+EDGE_ROUTER = Subfield("reg10", 0, 24)
+DNAT_ZONE = Subfield("reg11", 0, 16)
+SNAT_ZONE = Subfield("reg11", 16, 16)
+LIVE_PORT = Subfield("reg12", 0, 16)
+MEMBER = Subfield("reg12", 16, 16)
 NEIGHBOUR_IP4 = Subfield("reg7", 0, 32)
 NEIGHBOUR_IP6 = Subfield("xxreg1", 0, 128)
 NEIGHBOUR_MAC = Subfield("xreg4", 0, 48)
@@ -47,6 +61,14 @@ NAMED: dict[str, Subfield] = {
     "neighbour_datapath": NEIGHBOUR_DATAPATH,
     "reason": REASON,
     "large": LARGE,
+    "from_uplink": FROM_UPLINK,
+    "natted": NATTED,
+    "tried": TRIED,
+    "edge_router": EDGE_ROUTER,
+    "dnat_zone": DNAT_ZONE,
+    "snat_zone": SNAT_ZONE,
+    "live_port": LIVE_PORT,
+    "member": MEMBER,
     "neighbour_ip4": NEIGHBOUR_IP4,
     "neighbour_mac": NEIGHBOUR_MAC,
 }

@@ -35,6 +35,8 @@ class PuntKind(IntEnum):
     HOST_UNREACHABLE = 3, "No port that lives anywhere has the address of the next hop: ICMP host unreachable."
     REFUSED = 4, "It is for a router itself: ICMP port or protocol unreachable, or a reset for TCP."
     TOO_BIG = 5, "It is larger than the next switch's MTU: ICMP fragmentation needed."
+    ASK_NEIGHBOUR = 6, "Its next hop on the physical network is not known: asked by ARP, while it waits."
+    HEARD_NEIGHBOUR = 7, "A neighbour on the physical network that a router here needs says what its MAC is."
 
 
 METERS = [Meter(int(kind), RATE, BURST) for kind in PuntKind]

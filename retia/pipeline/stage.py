@@ -24,6 +24,14 @@ class Stage(int):
     next: tuple[str, ...]
     backwards: tuple[str, ...]
     asks: tuple[str, ...]
+    ranged: tuple[str, ...]
+
+    def has(self, priority: int) -> bool:
+        """Whether a flow may have this priority: a declared one or, of a ranged kind, one of the next above it."""
+        if priority in self.priorities.values():
+            return True
+        above = priority // PRIORITY_STEP * PRIORITY_STEP
+        return any(base == above and name.startswith(self.ranged) for name, base in self.priorities.items())
 
     def priority(self, name: str) -> int:
         """Raises PipelineError for a priority the stage does not declare."""
@@ -43,11 +51,13 @@ class Declared:
 
     def __init__(self, name: str, doc: str, **lists: Iterable[str]) -> None:
         """`next`: stages a flow may go on to; `backwards`: those it may resubmit to although they come earlier;
-        `asks`: those it may resubmit to for an answer in a register; `priorities`: highest first."""
+        `asks`: those it may resubmit to for an answer in a register; `priorities`: highest first; `ranged`: kinds of
+        them that stand for a range, each up to the next."""
         self.name, self.doc = name, doc
         self.priorities, self.next, self.backwards, self.asks = (
             tuple(lists.pop(key, ())) for key in ("priorities", "next", "backwards", "asks")
         )
+        self.ranged = tuple(lists.pop("ranged", ()))
         if lists:
             raise PipelineError(f"stage {name}: nothing is called {', '.join(lists)}")
 
@@ -68,7 +78,7 @@ def number(declared: Iterable[Declared]) -> dict[str, Stage]:
     for table, one in enumerate(declared):
         stage = Stage(table)
         stage.name, stage.doc = one.name, one.doc
-        stage.next, stage.backwards, stage.asks = one.next, one.backwards, one.asks
+        stage.next, stage.backwards, stage.asks, stage.ranged = one.next, one.backwards, one.asks, one.ranged
         ranked = {name: PRIORITY_STEP * (len(one.priorities) - rank) for rank, name in enumerate(one.priorities)}
         stage.priorities = {**ranked, MISS: 0}
         if len(stage.priorities) != len(one.priorities) + 1 or max(ranked.values(), default=0) > HIGHEST_PRIORITY:

@@ -1,11 +1,13 @@
 """The stages, in table order. Add one here, and flows for it in one feature file of `compile`.
 
-LS in : ADMIT · ARP_REQUEST · LOOKUP · DECIDE ─────────────► TO_TUNNEL · ENCAP ═══► (other host: ADMIT)
-LS out: LOOPBACK · DELIVER ◄── (here, or from a tunnel)
+LS in : ADMIT · HOOK · ARP_REQUEST · LOOKUP · DECIDE ─────────────► TO_TUNNEL · RELAY · ENCAP ═══► (other host: ADMIT)
+           uplinks: UPLINK_ARP · UPLINK_ANSWER · HOLDER │  └─ (a router on edges: STICKY · DIRECT · CHOOSE · EDGE)
+LS out: LOOPBACK · DELIVER ◄── (here, or from a tunnel) ┘
            │ router port  └─ (a port that moved away: once more LOOKUP)
-LR in : ANSWER · TTL · ROUTE
-LR out: NEXT_HOP · RESOLVED · ROUTER_FORWARD ──(resubmit)──► ARP_REQUEST of the next switch
-shared: ADDRESS (datapath, ip → MAC; only ever resubmitted to), ARP_ANSWER, COMPLAIN (to the agent), DROP (counts)
+LR in : ZONES · UNSNAT · ANSWER · TTL · DNAT · ROUTE · ECMP
+LR out: UNDNAT · SNAT · NEXT_HOP · RESOLVED · ROUTER_FORWARD ──(resubmit)──► HOOK of the next switch
+shared: ADDRESS (datapath, ip → MAC) and NEIGHBOUR (router port, ip → MAC learned; both only ever resubmitted to),
+        ARP_ANSWER, COMPLAIN (to the agent), DROP (counts)
 """
 
 from __future__ import annotations
@@ -18,32 +20,79 @@ STAGES: dict[str, Stage] = number(
             "ADMIT",
             "Which port or tunnel a packet came by, and so which datapath it is in.",
             priorities=("local", "tunnel"),
-            next=("ARP_REQUEST", "LOOPBACK", "DROP"),
+            next=("HOOK", "LOOPBACK", "DROP"),
+        ),
+        Declared(
+            "HOOK",
+            "Other programs' own: flows they put here are left alone. Each resubmits to the next stage, or drops.",
+            next=("ARP_REQUEST",),
         ),
         Declared(
             "ARP_REQUEST",
             "ARP requests ask the address table; everything else goes on.",
-            priorities=("own", "request"),
+            priorities=("uplink", "own", "request"),
             asks=("ADDRESS",),
-            next=("ARP_ANSWER", "LOOKUP", "DROP"),
+            next=("UPLINK_ARP", "ARP_ANSWER", "LOOKUP", "DROP"),
+        ),
+        Declared(
+            "UPLINK_ARP",
+            "What neighbours on the physical network say of themselves goes up to the agent as well.",
+            priorities=("heard",),
+            next=("UPLINK_ANSWER",),
+        ),
+        Declared(
+            "UPLINK_ANSWER",
+            "The physical network is answered for what is on this host.",
+            priorities=("mine", "request"),
+            next=("HOLDER", "ARP_ANSWER", "LOOKUP", "DROP"),
+        ),
+        Declared(
+            "HOLDER",
+            "An edge answers for translated addresses while none before it lives.",
+            priorities=("alone",),
+            next=("ARP_ANSWER", "DROP"),
         ),
         Declared(
             "ARP_ANSWER",
             "Turns an ARP request with a known target into its reply, back to the asker.",
-            priorities=("unknown",),
+            priorities=("outside", "unknown"),
             next=("LOOPBACK", "DROP"),
         ),
         Declared(
             "LOOKUP",
             "Destination MAC to port key, and to the host it lives on.",
-            priorities=("port", "multicast"),
+            priorities=("port", "multicast", "outside"),
             next=("DECIDE", "DROP"),
         ),
         Declared(
             "DECIDE",
-            "Destinations here are delivered, all others go to their host.",
-            priorities=("here",),
-            next=("LOOPBACK", "TO_TUNNEL"),
+            "Destinations here are delivered, all others go to their host; for a router on edges one is chosen.",
+            priorities=("here", "edges"),
+            next=("STICKY", "LOOPBACK", "TO_TUNNEL"),
+        ),
+        Declared(
+            "STICKY",
+            "What only one edge can translate goes to that one.",
+            priorities=("own", "port", "address"),
+            next=("DIRECT", "EDGE", "TO_TUNNEL"),
+        ),
+        Declared(
+            "DIRECT",
+            "Where the host wants it, what is for the outside leaves by the host's own stack.",
+            priorities=("inside", "out"),
+            next=("CHOOSE",),
+        ),
+        Declared(
+            "CHOOSE",
+            "Spreads packets for a router over its edges that live.",
+            priorities=("router",),
+            next=("EDGE", "LOOPBACK", "TO_TUNNEL", "DROP"),
+        ),
+        Declared(
+            "EDGE",
+            "The chosen tunnel port to the host at its end.",
+            priorities=("peer", "here"),
+            next=("LOOPBACK", "TO_TUNNEL", "DROP"),
         ),
         Declared(
             "LOOPBACK",
@@ -55,44 +104,104 @@ STAGES: dict[str, Stage] = number(
             "DELIVER",
             "Port key to interface, or into the router the port leads to.",
             priorities=("port", "moved"),
-            next=("ANSWER", "DROP"),
+            next=("ZONES", "DROP"),
             backwards=("LOOKUP",),
+        ),
+        Declared(
+            "ZONES",
+            "A router with NAT has two zones of connection tracking; others go past all of that.",
+            priorities=("router",),
+            next=("UNSNAT", "ANSWER"),
+        ),
+        Declared(
+            "UNSNAT",
+            "Answers to what left under a translated source go back to it.",
+            priorities=("address",),
+            next=("ANSWER",),
         ),
         Declared(
             "ANSWER",
             "A router answers pings to its addresses; other packets to them are refused.",
-            priorities=("ping", "own", "ip"),
+            priorities=("translated", "ping", "own", "ip"),
             next=("TTL", "COMPLAIN", "DROP"),
         ),
         Declared(
             "TTL",
             "Expired packets are dropped, others lose one hop.",
             priorities=("expired", "ip"),
-            next=("ROUTE", "COMPLAIN"),
+            next=("DNAT", "COMPLAIN"),
+        ),
+        Declared(
+            "DNAT",
+            "Destinations outside become those inside.",
+            priorities=("port", "address"),
+            next=("ROUTE",),
         ),
         Declared(
             "ROUTE",
-            "Longest prefix to router port and next hop; a connected prefix before a static one.",
-            priorities=("never", *by_length("connected", "static")),
-            next=("NEXT_HOP", "COMPLAIN", "DROP"),
+            "Longest prefix to router port and next hop; a connected prefix before a policy before a static one.",
+            priorities=("never", *by_length("connected", "policy", "static")),
+            ranged=("policy-",),
+            next=("ECMP", "UNDNAT", "COMPLAIN", "DROP"),
         ),
-        Declared("NEXT_HOP", "Asks the address table for the next hop's MAC.", next=("RESOLVED",), asks=("ADDRESS",)),
+        Declared(
+            "ECMP",
+            "Of several next hops the one that was chosen.",
+            priorities=by_length("policy", "static"),
+            ranged=("policy-",),
+            next=("UNDNAT", "DROP"),
+        ),
+        Declared(
+            "UNDNAT",
+            "Answers of what is known outside by another address get it back as their source.",
+            priorities=("port", "address"),
+            next=("SNAT",),
+        ),
+        Declared(
+            "SNAT",
+            "Sources become addresses outside: of what leaves, and of what comes back in to another guest.",
+            priorities=("answer", "floating", *by_length("prefix"), "entered", "hairpin"),
+            next=("NEXT_HOP",),
+        ),
+        Declared(
+            "NEXT_HOP",
+            "Asks the address table for the next hop's MAC, towards the physical network also what was learned.",
+            priorities=("outside",),
+            next=("RESOLVED",),
+            asks=("ADDRESS", "NEIGHBOUR"),
+        ),
         Declared(
             "RESOLVED",
             "A known next hop becomes the destination MAC; what goes into a narrower switch is measured.",
-            priorities=("unknown", "narrow"),
-            next=("ROUTER_FORWARD", "COMPLAIN"),
+            priorities=("ask", "unknown", "narrow"),
+            next=("ROUTER_FORWARD", "COMPLAIN", "DROP"),
         ),
         Declared(
             "ROUTER_FORWARD",
             "Out of the router port, into its switch, unless it is too big for that.",
             priorities=("large", "port"),
             next=("COMPLAIN", "DROP"),
-            backwards=("ARP_REQUEST",),
+            backwards=("HOOK",),
         ),
-        Declared("TO_TUNNEL", "Host key to tunnel address.", priorities=("host",), next=("ENCAP", "DROP")),
+        Declared(
+            "TO_TUNNEL",
+            "Host key to tunnel address; on an edge, to what lives of the way there and those by another edge.",
+            priorities=("watched", "host"),
+            next=("RELAY", "ENCAP", "DROP"),
+        ),
+        Declared(
+            "RELAY",
+            "The chosen tunnel port to the tunnel address at its end.",
+            priorities=("peer",),
+            next=("ENCAP", "DROP"),
+        ),
         Declared("ENCAP", "Writes the Geneve key and options whole, and sends.", next=()),
         Declared("ADDRESS", "(datapath, address) to MAC, for ARP replies and next hops.", priorities=("port",)),
+        Declared(
+            "NEIGHBOUR",
+            "(router port, address) to MAC, as learned by ARP from the physical network.",
+            priorities=("learned",),
+        ),
         Declared(
             "COMPLAIN",
             "What a router cannot carry goes up to the agent, which answers the sender; then it is dropped.",
@@ -108,20 +217,36 @@ STAGES: dict[str, Stage] = number(
 )
 
 ADMIT = STAGES["ADMIT"]
+HOOK = STAGES["HOOK"]
 ARP_REQUEST = STAGES["ARP_REQUEST"]
+UPLINK_ARP = STAGES["UPLINK_ARP"]
+UPLINK_ANSWER = STAGES["UPLINK_ANSWER"]
+HOLDER = STAGES["HOLDER"]
 ARP_ANSWER = STAGES["ARP_ANSWER"]
 LOOKUP = STAGES["LOOKUP"]
 DECIDE = STAGES["DECIDE"]
+STICKY = STAGES["STICKY"]
+DIRECT = STAGES["DIRECT"]
+CHOOSE = STAGES["CHOOSE"]
+EDGE = STAGES["EDGE"]
 LOOPBACK_JUDGE = STAGES["LOOPBACK"]
 DELIVER = STAGES["DELIVER"]
+ZONES = STAGES["ZONES"]
+UNSNAT = STAGES["UNSNAT"]
 ANSWER = STAGES["ANSWER"]
 TTL = STAGES["TTL"]
+DNAT = STAGES["DNAT"]
 ROUTE = STAGES["ROUTE"]
+ECMP = STAGES["ECMP"]
+UNDNAT = STAGES["UNDNAT"]
+SNAT = STAGES["SNAT"]
 NEXT_HOP = STAGES["NEXT_HOP"]
 RESOLVED = STAGES["RESOLVED"]
 ROUTER_FORWARD = STAGES["ROUTER_FORWARD"]
 TO_TUNNEL = STAGES["TO_TUNNEL"]
+RELAY = STAGES["RELAY"]
 ENCAP = STAGES["ENCAP"]
 ADDRESS = STAGES["ADDRESS"]
+NEIGHBOUR = STAGES["NEIGHBOUR"]
 COMPLAIN = STAGES["COMPLAIN"]
 DROP = STAGES["DROP"]

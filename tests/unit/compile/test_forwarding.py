@@ -142,7 +142,8 @@ def test_what_comes_from_nowhere_is_dropped(in_port: int, tunnel: dict[str, int]
 
 def ways(lab: Lab) -> list[str]:
     """The ids of the routes that count."""
-    return sorted(row.origin for row in lab.compiler.program.rows(FlowRow) if row.rule == "route_static")
+    rules = ("route_static", "route_member")
+    return sorted(row.origin for row in lab.compiler.program.rows(FlowRow) if row.rule in rules)
 
 
 def route(id_: str, hop: str, metric: int = 0, prefix: str = "172.16.0.0/12") -> Route:
@@ -150,14 +151,19 @@ def route(id_: str, hop: str, metric: int = 0, prefix: str = "172.16.0.0/12") ->
     return Route(id=id_, name=id_, router="r", **fields)
 
 
-def test_tuplenet_16_which_of_equal_routes_counts() -> None:
-    """tuplenet-16: the lowest metric, then the lowest next hop; the next one takes over."""
+def test_tuplenet_16_equal_routes_share_and_one_is_enough() -> None:
+    """tuplenet-16: of the lowest metric, all; when one goes, the other takes all; then the next metric counts."""
     routes = [route("third", "10.0.1.10", 1), route("second", "10.0.1.12"), route("first", "10.0.1.11")]
     lab = Lab((*THINGS, *routes))
-    for name in ("first", "second", "third"):
-        assert ways(lab) == [name]
-        lab.drop(lab.things["route", name])
-    assert not ways(lab)
+    for left in (["first", "second"], ["second"], ["third"], []):
+        assert ways(lab) == left
+        if left:
+            lab.drop(lab.things["route", left[0]])
+
+
+def test_two_routes_to_one_next_hop_are_one() -> None:
+    lab = Lab((*THINGS, route("second", "10.0.1.12"), route("first", "10.0.1.12")))
+    assert ways(lab) == ["first"] and not lab.flows("ROUTE", rule="route_shared")
 
 
 @pytest.mark.parametrize("hop", ["192.168.0.1", "10.0.3.1", "10.0.1.1", "10.0.2.1"])

@@ -11,7 +11,7 @@ from retia.flows.match import Match, match
 from retia.flows.wire import Foreign
 from retia.pipeline.check import check
 from retia.pipeline.stage import PipelineError
-from retia.pipeline.stages import ADDRESS, ADMIT, ARP_REQUEST, DROP, LOOKUP, NEXT_HOP, ROUTE, ROUTER_FORWARD
+from retia.pipeline.stages import ADDRESS, ADMIT, ARP_REQUEST, DROP, HOOK, LOOKUP, NEXT_HOP, ROUTE, ROUTER_FORWARD
 
 IP = match(eth_type=IPV4)
 
@@ -23,9 +23,9 @@ def flow(*actions, wanted: Match = (), stage=ADMIT, priority: str = "miss") -> F
 @pytest.mark.parametrize(
     "good",
     [
-        pytest.param(flow(Load(Subfield("reg0", 0, 16), 5), Goto(ARP_REQUEST)), id="goto"),
+        pytest.param(flow(Load(Subfield("reg0", 0, 16), 5), Goto(HOOK)), id="goto"),
         pytest.param(flow(Resubmit(ADDRESS), stage=NEXT_HOP), id="ask"),
-        pytest.param(flow(Resubmit(ARP_REQUEST), stage=ROUTER_FORWARD), id="back"),
+        pytest.param(flow(Resubmit(HOOK), stage=ROUTER_FORWARD), id="back"),
         pytest.param(flow(DecTtl(), Load(whole("nw_ttl"), 9), wanted=IP), id="ip"),
         pytest.param(flow(wanted=IP, stage=ROUTE, priority="connected-24"), id="prefix-length"),
         pytest.param(flow(ForgetInPort(), Output(7)), id="output"),

@@ -1,0 +1,198 @@
+"""Which hosts watch each other by BFD, and on an edge the way round a dead tunnel.
+
+Watched are the tunnels between an edge and the hosts that send through its router, and those between edges; no others.
+On an edge, a host that cannot be reached directly is reached by another edge, once: there the packet is forwarded as
+any that finds its port gone (`switching.deliver_moved`).
+"""
+
+from __future__ import annotations
+
+from retia.compile.edges import OwnEdge, Rank, Rival, before, by_port
+from retia.compile.facts import BindingFact, ThisHost
+from retia.compile.local import PeerPort, PeerSeen, PeerUp
+from retia.compile.outputs import FlowRow, Peer, WantsPeer
+from retia.compile.presence import EdgeHost, Hosted, Link, LinkHere, Pinned, Runs, Through, Tunnel, Working
+from retia.compile.reasons import Reason, drop
+from retia.flows.actions import Actions, Goto, Load, LoadLive
+from retia.flows.fields import whole
+from retia.flows.match import ANYTHING
+from retia.pipeline.fields import LIVE_PORT, Shape
+from retia.pipeline.stages import ENCAP, RELAY, TO_TUNNEL
+from retia.rules import COL, Relation, Rule, collect, fn, rule
+from retia.values import Ip
+
+to_host = fn(Shape("destination_host", "forwarded"))
+
+
+class Caught(Relation):
+    "A switch from which packets come to a router on this edge."
+
+    switch: str = COL
+
+
+class Edging(Relation):
+    "This host is an edge."
+
+    host: str = COL
+
+
+class WatchedHost(Relation):
+    "A host in use that is watched from here: its key, its port, its tunnel address."
+
+    here: str = COL
+    host: str = COL
+    key: int = COL
+    ofport: int = COL
+    address: Ip = COL
+
+
+class EdgePeer(Relation):
+    "The port of a watched edge beside this one."
+
+    host: str = COL
+    ofport: int = COL
+
+
+class Relays(Relation):
+    "All of these."
+
+    host: str = COL
+    ofports: tuple[int, ...] = COL
+
+
+class LiveAbove(Relation):
+    "A router that has an edge before this one, which lives now."
+
+    router: str = COL
+
+
+class Holding(Relation):
+    "A router whose translated addresses are at this edge now, as far as its agent knows."
+
+    router: str = COL
+
+
+@fn
+def directly_or_by(ofport: int, relays: tuple[int, ...]) -> Actions:
+    others = tuple(relay for relay in relays if relay != ofport)
+    return (LoadLive((ofport, *others), LIVE_PORT, False), Goto(RELAY))
+
+
+@fn
+def directly(ofport: int) -> Actions:
+    return (LoadLive((ofport,), LIVE_PORT, False), Goto(RELAY))
+
+
+@fn
+def tunnel_to(address: Ip) -> Actions:
+    return (Load(whole("tun_dst"), address), Goto(ENCAP))
+
+
+@rule
+def watch_edge(r: str, h: str, n: int, a: Ip) -> Rule:
+    "Each edge of a router in reach is watched."
+    return WantsPeer(h, n, a) <= [Through(r), EdgeHost(r, h), Tunnel(h, n, a)]
+
+
+@rule
+def caught_own(r: str, s: str) -> Rule:
+    "Packets come to a router on this edge from its own switches."
+    return Caught(s) <= [Hosted(r), LinkHere(router=r, switch=s)]
+
+
+@rule
+def caught_routed(r: str, s: str, t: str) -> Rule:
+    "And from those that a router which runs everywhere joins to one."
+    return Caught(t) <= [Caught(s), Link(router=r, switch=s), Runs(r), ~Pinned(r), Link(router=r, switch=t)]
+
+
+@rule
+def watch_user(s: str, p: str, h: str, n: int, a: Ip) -> Rule:
+    "An edge watches the hosts that have a port on such a switch."
+    return WantsPeer(h, n, a) <= [Caught(s), Working(p, s), BindingFact(p, h), Tunnel(h, n, a)]
+
+
+@rule
+def edging(h: str) -> Rule:
+    "This host is an edge when a router with edges runs here."
+    return Edging(h) <= [Hosted(host=h)]
+
+
+@rule
+def edge_peers(r: str, h: str, g: str, n: int, o: int) -> Rule:
+    "The other edges of such a router, once watched, may carry packets on."
+    return EdgePeer(h, o) <= [Hosted(r, h), EdgeHost(r, g), Tunnel(g, n), PeerPort(h, n, o), PeerSeen(h, n)]
+
+
+@rule
+def relays(h: str, o: int) -> Rule:
+    "All of them."
+    return Relays(h, collect(o)) <= [EdgePeer(h, o)]
+
+
+@rule
+def watched_host(h: str, g: str, n: int, o: int, a: Ip) -> Rule:
+    "A host whose tunnel is in use and whose life is known."
+    return WatchedHost(h, g, n, o, a) <= [Edging(h), Peer(g), Tunnel(g, n, a), PeerPort(h, n, o), PeerSeen(h, n)]
+
+
+@rule
+def tunnel_watched(h: str, g: str, n: int, o: int, t: tuple[int, ...]) -> Rule:
+    "From an edge, a host that cannot be reached directly is reached by another edge."
+    return FlowRow(TO_TUNNEL, TO_TUNNEL.priority("watched"), to_host(n, 0), directly_or_by(o, t), g) <= [
+        WatchedHost(h, g, n, o),
+        Relays(h, t),
+    ]
+
+
+@rule
+def tunnel_relayed(h: str, g: str, n: int, o: int) -> Rule:
+    "That one sends it directly, or drops it."
+    return FlowRow(TO_TUNNEL, TO_TUNNEL.priority("watched"), to_host(n, 1), directly(o), g) <= [
+        WatchedHost(h, g, n, o),
+        Relays(h),
+    ]
+
+
+@rule
+def relay_peer(g: str, o: int, a: Ip) -> Rule:
+    "The port that was chosen names the tunnel address."
+    return FlowRow(RELAY, RELAY.priority("peer"), by_port(o), tunnel_to(a), g) <= [
+        WatchedHost(host=g, ofport=o, address=a)
+    ]
+
+
+@rule
+def relay_nobody(h: str) -> Rule:
+    "Where none lives the packet is dropped."
+    return FlowRow(RELAY, RELAY.priority("miss"), ANYTHING, drop(Reason.TUNNEL_DEAD), h) <= [ThisHost(h)]
+
+
+@rule
+def live_above(r: str, w: Rank, v: Rank, k: int) -> Rule:
+    "An edge that comes before this one and lives holds them."
+    return LiveAbove(r) <= [Rival(r, w, key=k), PeerUp(peer=k), OwnEdge(r, v, True), before(w, v)]
+
+
+@rule
+def holding(r: str) -> Rule:
+    "Else this one does, unless it is drained."
+    return Holding(r) <= [OwnEdge(r, up=True), ~LiveAbove(r)]
+
+
+RULES = [
+    watch_edge,
+    caught_own,
+    caught_routed,
+    watch_user,
+    edging,
+    edge_peers,
+    relays,
+    watched_host,
+    tunnel_watched,
+    tunnel_relayed,
+    relay_peer,
+    relay_nobody,
+    live_above,
+    holding,
+]
