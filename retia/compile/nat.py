@@ -10,37 +10,30 @@ All `ct` take their zone from a register, which one flow for each router loads. 
 
 from __future__ import annotations
 
-from retia.compile.arp import address_of, resolves_to
-from retia.compile.clashes import PortClaim, RouterClaim
-from retia.compile.edges import Above, OwnEdge, Ranked, ported
+from retia.compile.edges import ported
 from retia.compile.facts import DnatFact, HostFact, SnatFact, ThisHost
 from retia.compile.local import ZonesFact
-from retia.compile.outputs import Announce, FlowRow, WantsZones
-from retia.compile.presence import LiveSwitch, Reach
+from retia.compile.outputs import FlowRow, WantsZones
 from retia.compile.reasons import Reason, complain
-from retia.compile.relays import Holding
 from retia.compile.routing import PING_ANSWER, Active, Own, packet_to, ping_to
-from retia.compile.uplinks import FirstOwn, OutsideHere, OwnOutside, asked_for, tell, telling
-from retia.flows.actions import Actions, Ct, Goto, Load, LoadLive, Translate
+from retia.compile.uplinks import FirstOwn, OutsideHere, OwnOutside
+from retia.flows.actions import Actions, Ct, Goto, Load, Translate
 from retia.flows.fields import IPV4
 from retia.flows.match import ANYTHING, Match
-from retia.pipeline.fields import DNAT_ZONE, LIVE_PORT, NATTED, SNAT_ZONE, TRIED, Shape, when
+from retia.pipeline.fields import DNAT_ZONE, NATTED, SNAT_ZONE, TRIED, Shape, when
 from retia.pipeline.stages import (
-    ADDRESS,
     ANSWER,
     DNAT,
-    HOLDER,
     NEXT_HOP,
     ROUTE,
     SNAT,
     TTL,
     UNDNAT,
     UNSNAT,
-    UPLINK_ANSWER,
     ZONES,
 )
 from retia.rules import COL, Relation, Rule, fn, lowest, rule
-from retia.values import Cidr, Ip, Mac
+from retia.values import Cidr, Ip
 
 TRACKED_ANSWER = 0x20 | 0x08
 """ct_state: tracked, in the direction of answers."""
@@ -121,40 +114,10 @@ class Whole(Relation):
     address: Ip = COL
 
 
-class Held(Relation):
-    "An address outside that one edge of a router holds at a time."
-
-    router: str = COL
-    address: Ip = COL
-
-
-class AnsweredBy(Relation):
-    "The router port that has a translated address on a switch."
-
-    switch: str = COL
-    address: Ip = COL
-    port: str = COL
-
-
 class HairpinBy(Relation):
     "The router port whose address a router takes for what turns back inside."
 
     router: str = COL
-    port: str = COL
-
-
-class Answerable(Relation):
-    "A translated address that this host may have to answer for."
-
-    router: str = COL
-    address: Ip = COL
-
-
-class HeldHere(Relation):
-    "A translated address that is at this edge now: its switch, and the router port."
-
-    switch: str = COL
-    address: Ip = COL
     port: str = COL
 
 
@@ -218,12 +181,6 @@ def turned_back(router: int) -> Match:
 @fn
 def either(given: Ip, own: Ip) -> Ip:
     return given or own
-
-
-@fn
-def tell_unless(ranks: Ranked, mac: Mac) -> Actions:
-    """The edges before this one are looked at first."""
-    return (*telling(mac), LoadLive(tuple(ofport for _, ofport in ranks), LIVE_PORT, False), Goto(HOLDER))
 
 
 # -- which rules count here -----------------------------------------------------------------------------------------
@@ -481,94 +438,6 @@ def snat_nothing_else(h: str) -> Rule:
     return FlowRow(SNAT, SNAT.priority("miss"), ANYTHING, AS_IT_IS, h) <= [ThisHost(h)]
 
 
-# -- who answers for it ---------------------------------------------------------------------------------------------
-
-
-@rule
-def held(r: str, a: Ip) -> Rule:
-    "A translated destination is at one edge at a time."
-    return Held(r, a) <= [DnatFact(router=r, external=a), ~Own(router=r, address=a)]
-
-
-@rule
-def answered_by_held(r: str, a: Ip, x: str, s: str) -> Rule:
-    "The router port on a switch answers for it."
-    return AnsweredBy(s, a, lowest(x)) <= [Answerable(r, a), OutsideHere(x, r, s), ~PortClaim(s, a), ~RouterClaim(s, a)]
-
-
-@rule
-def answerable_held(r: str, a: Ip) -> Rule:
-    "An edge that is not drained may hold destinations."
-    return Answerable(r, a) <= [Held(r, a), OwnEdge(r, up=True)]
-
-
-@rule
-def answerable_source(r: str, a: Ip, i: str) -> Rule:
-    "What sources get here is here."
-    return Answerable(r, a) <= [SnatHere(i), SnatFact(i, router=r, external=a), a != 0, ~Own(router=r, address=a)]
-
-
-@rule
-def answer_held(r: str, a: Ip, x: str, d: int, m: Mac, t: Ranked) -> Rule:
-    "For a destination it answers unless an edge before it lives."
-    return FlowRow(UPLINK_ANSWER, UPLINK_ANSWER.priority("mine"), asked_for(d, a), tell_unless(t, m), x) <= [
-        AnsweredBy(address=a, port=x),
-        OutsideHere(x, r, datapath=d, mac=m),
-        Held(r, a),
-        Above(r, t),
-    ]
-
-
-@rule
-def answer_first(r: str, a: Ip, x: str, d: int, m: Mac) -> Rule:
-    "Where none comes before it, it always does."
-    return FlowRow(UPLINK_ANSWER, UPLINK_ANSWER.priority("mine"), asked_for(d, a), tell(m), x) <= [
-        AnsweredBy(address=a, port=x),
-        OutsideHere(x, r, datapath=d, mac=m),
-        ~Above(r),
-    ]
-
-
-@rule
-def answer_source(r: str, a: Ip, x: str, d: int, m: Mac) -> Rule:
-    "And for what is no destination."
-    return FlowRow(UPLINK_ANSWER, UPLINK_ANSWER.priority("mine"), asked_for(d, a), tell(m), x) <= [
-        AnsweredBy(address=a, port=x),
-        OutsideHere(x, r, datapath=d, mac=m),
-        Above(r),
-        ~Held(r, a),
-    ]
-
-
-@rule
-def held_here(r: str, s: str, a: Ip, x: str) -> Rule:
-    "A destination is here while this edge is the holder."
-    return HeldHere(s, a, x) <= [AnsweredBy(s, a, x), OutsideHere(x, r), Held(r, a), Holding(r)]
-
-
-@rule
-def source_here(r: str, s: str, a: Ip, x: str) -> Rule:
-    "What is none is always here."
-    return HeldHere(s, a, x) <= [AnsweredBy(s, a, x), OutsideHere(x, r), ~Held(r, a)]
-
-
-@rule
-def announce_held(a: Ip, x: str, m: Mac, o: int) -> Rule:
-    "It is announced to the physical network."
-    return Announce(a, o, m) <= [HeldHere(address=a, port=x), OutsideHere(x, mac=m, ofport=o)]
-
-
-@rule
-def address_of_nat(s: str, d: int, a: Ip, x: str, m: Mac) -> Rule:
-    "Who asks on this very host finds it at the router."
-    return FlowRow(ADDRESS, ADDRESS.priority("port"), address_of(d, a), resolves_to(m), x) <= [
-        HeldHere(s, a, x),
-        OutsideHere(x, mac=m),
-        Reach(s),
-        LiveSwitch(s, d),
-    ]
-
-
 RULES = [
     has_snat,
     has_dnat,
@@ -603,15 +472,4 @@ RULES = [
     hairpin_by,
     snat_hairpin,
     snat_nothing_else,
-    held,
-    answered_by_held,
-    answerable_held,
-    answerable_source,
-    answer_held,
-    answer_first,
-    answer_source,
-    held_here,
-    source_here,
-    announce_held,
-    address_of_nat,
 ]

@@ -26,7 +26,8 @@ from retia.compile.facts import (
     Unusable,
 )
 from retia.compile.presence import HostDown, Link, Named, Tunnel, port_part, project_part, switch_part
-from retia.compile.routing import ActiveRoute, BestHop, Connected
+from retia.compile.routes import ActiveRoute, BestHop
+from retia.compile.routing import Connected
 from retia.model.kinds import Subnet
 from retia.model.state import Alive
 from retia.values import Cidr, Ip

@@ -6,13 +6,11 @@ lowest metric; equal metrics share the packets (ECMP). When the winner goes, the
 
 from __future__ import annotations
 
-from typing import Any
-
-from retia.compile.facts import BlackholeFact, NeverRouted, RouteFact, RouterAddress, RouterPortFact, ThisHost
+from retia.compile.facts import NeverRouted, RouterAddress, RouterPortFact, ThisHost
 from retia.compile.outputs import FlowRow
 from retia.compile.presence import LinkHere, LiveRouter, LiveSwitch, Runs, Through
 from retia.compile.reasons import Reason, complain, drop
-from retia.flows.actions import Actions, DecTtl, Goto, Load, Move, Resubmit, Spread
+from retia.flows.actions import Actions, DecTtl, Goto, Load, Move, Resubmit
 from retia.flows.fields import ICMP, IPV4, whole
 from retia.flows.match import ANYTHING, Match
 from retia.pipeline.fields import (
@@ -21,7 +19,6 @@ from retia.pipeline.fields import (
     FORWARDED,
     FROM_UPLINK,
     LOOPBACK,
-    MEMBER,
     NEIGHBOUR_DATAPATH,
     NEIGHBOUR_IP4,
     NEIGHBOUR_MAC,
@@ -33,7 +30,6 @@ from retia.pipeline.stages import (
     ADDRESS,
     ANSWER,
     DNAT,
-    ECMP,
     HOOK,
     NEXT_HOP,
     RESOLVED,
@@ -42,7 +38,7 @@ from retia.pipeline.stages import (
     TTL,
     UNDNAT,
 )
-from retia.rules import COL, Relation, Rule, collect, fn, lowest, rule
+from retia.rules import COL, Relation, Rule, fn, lowest, rule
 from retia.values import Cidr, Ip, Mac
 
 ECHO_REQUEST = 8
@@ -60,11 +56,6 @@ PING_ANSWER: Actions = (
 INTO_SWITCH: Actions = (Move(NEIGHBOUR_MAC, whole("eth_dst")), Goto(ROUTER_FORWARD))
 
 for_port = fn(Shape("datapath", "destination_port"))
-
-Target = tuple[Ip, int, Ip, int]
-"""What a route is for: prefix and length, source prefix and length (0: from everywhere)."""
-Hop = tuple[Ip, str]
-"""A next hop, and the id of the router port it is behind."""
 
 
 class Own(Relation):
@@ -85,79 +76,6 @@ class Connected(Relation):
     port: str = COL
 
 
-class Exit(Relation):
-    "Where a static route leaves its router: by the longest connected prefix that its next hop is in."
-
-    route: str = COL
-    router: str = COL
-    target: Target = COL
-    metric: int = COL
-    next_hop: Ip = COL
-    nearest: tuple[int, str] = COL
-
-
-class ActiveRoute(Relation):
-    "A static route whose next hop is in a connected prefix, and the port it leaves by."
-
-    route: str = COL
-    router: str = COL
-    target: Target = COL
-    metric: int = COL
-    next_hop: Ip = COL
-    port: str = COL
-
-
-class Blackhole(Relation):
-    "A static route that drops."
-
-    route: str = COL
-    router: str = COL
-    target: Target = COL
-    metric: int = COL
-
-
-class Offered(Relation):
-    "A metric that routes to a target have."
-
-    router: str = COL
-    target: Target = COL
-    metric: int = COL
-
-
-class BestMetric(Relation):
-    "The lowest of these."
-
-    router: str = COL
-    target: Target = COL
-    metric: int = COL
-
-
-class BestHop(Relation):
-    "A next hop of the lowest metric, the port it leaves by, and its route."
-
-    router: str = COL
-    target: Target = COL
-    hop: Hop = COL
-    port: str = COL
-    route: str = COL
-
-
-class BestHops(Relation):
-    "All of these, in order."
-
-    router: str = COL
-    target: Target = COL
-    hops: tuple[Hop, ...] = COL
-
-
-class Sink(Relation):
-    "The route that drops what is for a target."
-
-    router: str = COL
-    target: Target = COL
-    route: str = COL
-
-
 class Active(Relation):
     "A router that ports here can send through, and its key."
 
@@ -168,22 +86,6 @@ class Active(Relation):
 @fn
 def network(address: Ip, length: int) -> Ip:
     return Cidr(address, length).first
-
-
-@fn
-def within(address: Ip, prefix: Ip, length: int) -> bool:
-    return address >> (32 - length) == prefix >> (32 - length)
-
-
-@fn
-def nearness(length: int, port: str) -> tuple[int, str]:
-    """The least is the longest prefix; among equals, which only another program can write, the lowest port id."""
-    return (-length, port)
-
-
-@fn
-def port_of(nearest: tuple[int, str]) -> str:
-    return nearest[1]
 
 
 @fn
@@ -214,15 +116,10 @@ def route_priority(kind: str, length: int) -> int:
 @fn
 def to_connected(port: int, mac: Mac, switch: int) -> Actions:
     """The next hop is the destination itself."""
-    return _leave(port, mac, switch, Move(whole("ip_dst"), NEIGHBOUR_IP4))
+    return leave(port, mac, switch, Move(whole("ip_dst"), NEIGHBOUR_IP4))
 
 
-@fn
-def to_hop(port: int, mac: Mac, switch: int, next_hop: Ip) -> Actions:
-    return _leave(port, mac, switch, Load(NEIGHBOUR_IP4, next_hop))
-
-
-def _leave(port: int, mac: Mac, switch: int, hop: Load | Move) -> Actions:
+def leave(port: int, mac: Mac, switch: int, hop: Load | Move) -> Actions:
     return (
         Load(DESTINATION, port),
         Load(whole("eth_src"), mac),
@@ -231,71 +128,6 @@ def _leave(port: int, mac: Mac, switch: int, hop: Load | Move) -> Actions:
         Load(NEIGHBOUR_MAC, 0),
         Goto(UNDNAT),
     )
-
-
-@fn
-def target_of(prefix: Ip, length: int, source: Ip, source_length: int) -> Target:
-    return (prefix, length, source, source_length)
-
-
-@fn
-def hop_of(next_hop: Ip, port: str) -> Hop:
-    return (next_hop, port)
-
-
-@fn
-def address_of_hop(hop: Hop) -> Ip:
-    return hop[0]
-
-
-@fn
-def is_one(hops: tuple[Hop, ...]) -> bool:
-    return len(hops) == 1
-
-
-@fn
-def are_several(hops: tuple[Hop, ...]) -> bool:
-    return len(hops) > 1
-
-
-@fn
-def place_in(hops: tuple[Hop, ...], hop: Hop) -> int:
-    return hops.index(hop)
-
-
-@fn
-def target_match(router: int, target: Target) -> Match:
-    return when(**_target_fields(router, target))
-
-
-@fn
-def member_match(router: int, target: Target, place: int) -> Match:
-    return when(**_target_fields(router, target), member=place)
-
-
-def _target_fields(router: int, target: Target) -> dict[str, Any]:
-    prefix, length, source, source_length = target
-    fields: dict[str, Any] = {"datapath": router, "eth_type": IPV4}
-    fields["ip_dst"] = (prefix, Cidr(prefix, length).mask)
-    if source_length:
-        fields["ip_src"] = (source, Cidr(source, source_length).mask)
-    return fields
-
-
-@fn
-def target_priority(target: Target) -> int:
-    """Of one prefix, the longest source first."""
-    return ROUTE.priority(f"{'policy' if target[3] else 'static'}-{target[1]}") + target[3]
-
-
-@fn
-def member_priority(target: Target) -> int:
-    return ECMP.priority(f"{'policy' if target[3] else 'static'}-{target[1]}") + target[3]
-
-
-@fn
-def share(hops: tuple[Hop, ...]) -> Actions:
-    return (Spread(len(hops), MEMBER), Goto(ECMP))
 
 
 @fn
@@ -400,126 +232,6 @@ def route_connected(r: str, e: int, x: str, a: Ip, n: int, k: int, m: Mac, s: st
 
 
 @rule
-def route_exit(i: str, r: str, p: Ip, n: int, q: Ip, m: int, k: int, g: Ip, x: str, a: Ip, c: int) -> Rule:
-    "A static route works when its next hop is in a connected prefix of its router, and not the router itself."
-    return Exit(i, r, target_of(p, n, q, m), k, g, lowest(nearness(c, x))) <= [
-        RouteFact(i, r, p, n, q, m, g, k),
-        Connected(r, a, c, x),
-        within(g, a, c),
-        ~Own(router=r, address=g),
-    ]
-
-
-@rule
-def active_route(i: str, r: str, t: Target, k: int, g: Ip, w: tuple[int, str]) -> Rule:
-    "It leaves by the port of the longest such prefix."
-    return ActiveRoute(i, r, t, k, g, port_of(w)) <= [Exit(i, r, t, k, g, w)]
-
-
-@rule
-def blackhole(i: str, r: str, p: Ip, n: int, q: Ip, m: int, k: int) -> Rule:
-    "A route that drops always works."
-    return Blackhole(i, r, target_of(p, n, q, m), k) <= [BlackholeFact(i, r, p, n, q, m, k)]
-
-
-@rule
-def offered(r: str, t: Target, k: int) -> Rule:
-    "Routes that work offer their metric."
-    return Offered(r, t, k) <= [ActiveRoute(router=r, target=t, metric=k)]
-
-
-@rule
-def offered_to_drop(r: str, t: Target, k: int) -> Rule:
-    "So do those that drop."
-    return Offered(r, t, k) <= [Blackhole(router=r, target=t, metric=k)]
-
-
-@rule
-def best_metric(r: str, t: Target, k: int) -> Rule:
-    "Of the routes to a prefix the lowest metric counts."
-    return BestMetric(r, t, lowest(k)) <= [Offered(r, t, k)]
-
-
-@rule
-def sink(r: str, t: Target, k: int, i: str) -> Rule:
-    "Where a route that drops has it, packets are dropped."
-    return Sink(r, t, lowest(i)) <= [BestMetric(r, t, k), Blackhole(i, r, t, k)]
-
-
-@rule
-def best_hop(r: str, t: Target, k: int, g: Ip, x: str, i: str) -> Rule:
-    "Else they go to the next hops of that metric; two routes to one are one."
-    return BestHop(r, t, hop_of(g, x), x, lowest(i)) <= [
-        BestMetric(r, t, k),
-        ActiveRoute(i, r, t, k, g, x),
-        ~Sink(r, t),
-    ]
-
-
-@rule
-def best_hops(r: str, t: Target, p: Hop) -> Rule:
-    "All of them together."
-    return BestHops(r, t, collect(p)) <= [BestHop(r, t, p)]
-
-
-@rule
-def route_drop(r: str, e: int, t: Target, i: str) -> Rule:
-    "A destination in the prefix of a route that drops is dropped."
-    return FlowRow(ROUTE, target_priority(t), target_match(e, t), drop(Reason.BLACKHOLE), i) <= [
-        Active(r, e),
-        Sink(r, t, i),
-    ]
-
-
-@rule
-def route_static(
-    r: str, e: int, t: Target, w: tuple[Hop, ...], p: Hop, x: str, i: str, o: int, m: Mac, s: str, d: int
-) -> Rule:
-    "A destination in a static route's prefix goes to its next hop."
-    return FlowRow(ROUTE, target_priority(t), target_match(e, t), to_hop(o, m, d, address_of_hop(p)), i) <= [
-        Active(r, e),
-        BestHops(r, t, w),
-        is_one(w),
-        BestHop(r, t, p, x, i),
-        RouterPortFact(x, switch=s, key=o, mac=m),
-        LiveSwitch(s, d),
-    ]
-
-
-@rule
-def route_shared(r: str, e: int, t: Target, w: tuple[Hop, ...]) -> Rule:
-    "Several next hops share the packets, each connection going one way."
-    return FlowRow(ROUTE, target_priority(t), target_match(e, t), share(w), r) <= [
-        Active(r, e),
-        BestHops(r, t, w),
-        are_several(w),
-    ]
-
-
-@rule
-def route_member(
-    r: str, e: int, t: Target, w: tuple[Hop, ...], p: Hop, x: str, i: str, o: int, m: Mac, s: str, d: int
-) -> Rule:
-    "The one that was chosen gets the packet."
-    return FlowRow(
-        ECMP, member_priority(t), member_match(e, t, place_in(w, p)), to_hop(o, m, d, address_of_hop(p)), i
-    ) <= [
-        Active(r, e),
-        BestHops(r, t, w),
-        are_several(w),
-        BestHop(r, t, p, x, i),
-        RouterPortFact(x, switch=s, key=o, mac=m),
-        LiveSwitch(s, d),
-    ]
-
-
-@rule
-def no_member(h: str) -> Rule:
-    "A next hop that went a moment ago takes its packet along."
-    return FlowRow(ECMP, ECMP.priority("miss"), ANYTHING, drop(Reason.NO_ROUTE), h) <= [ThisHost(h)]
-
-
-@rule
 def route_nowhere(h: str) -> Rule:
     "Without a route a packet is dropped."
     return FlowRow(ROUTE, ROUTE.priority("miss"), ANYTHING, complain(Reason.NO_ROUTE), h) <= [ThisHost(h)]
@@ -576,20 +288,6 @@ RULES = [
     route_never,
     connected,
     route_connected,
-    route_exit,
-    active_route,
-    blackhole,
-    offered,
-    offered_to_drop,
-    best_metric,
-    sink,
-    best_hop,
-    best_hops,
-    route_drop,
-    route_static,
-    route_shared,
-    route_member,
-    no_member,
     route_nowhere,
     ask_next_hop,
     unresolved,
