@@ -7,14 +7,15 @@ Sources: ovs-actions(7), ovs-fields(7); `format_flags_masked` of Open vSwitch fo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from retia.flows.actions import Action, Ct, LoadLive, Spread, Translate
 from retia.flows.fields import CT_STATES, FIELDS, OPTION, Subfield, whole
-from retia.flows.spelling import FROM_NXM, NXM_NAMES
+from retia.flows.spelling import FROM_NXM, NXM_NAMES, QUOTED
 from retia.values import Ip, Ip4
 
 _WORDS = re.compile(r"(?:\([^()]*\)|[^,()])+")
+_MEMBERS = re.compile(rf"{QUOTED}|[^,]+")
 _LIVE = {True: "symmetric_l3l4+udp,0,hrw", False: "eth_src,0,active_backup"}
 _SPREAD = "symmetric_l3l4+udp,0,hrw"
 _TRANSLATE = re.compile(r"nat\((src|dst)=([0-9.]+)(?::(\d+)(?:-(\d+))?)?\)")
@@ -76,13 +77,21 @@ def _show_nat(nat: Translate) -> str:
     return f"nat({'src' if nat.source else 'dst'}={Ip4(nat.address)}{ports})"
 
 
-def read(word: str) -> Action | None:
-    """None: it is none of these actions. Raises ValueError or KeyError for one of them in a form that is not ours."""
-    name, bracket, rest = word.partition("(")
-    reader = _READERS.get(name)
-    if reader is None or not bracket or not rest.endswith(")"):
+def read(word: str, port: Callable[[str], int]) -> Action | None:
+    """None: it is none of these actions. `port` reads a port by number or name. Raises ValueError or KeyError for one
+    of them in a form that is not ours."""
+    name, _, rest = word.partition("(")
+    inside = rest.removesuffix(")")
+    if inside == rest:
         return None
-    return reader(rest[:-1])
+    match name:
+        case "ct":
+            return _read_ct(inside)
+        case "bundle_load":
+            return _read_live(inside, port)
+        case "multipath":
+            return _read_spread(inside)
+    return None
 
 
 def _read_ct(inside: str) -> Action:
@@ -111,12 +120,12 @@ def _read_nat(word: str) -> Translate:
     return Translate(found[1] == "src", int(Ip.parse(found[2])), first, int(found[4] or first))
 
 
-def _read_live(inside: str) -> Action:
+def _read_live(inside: str, port: Callable[[str], int]) -> Action:
     """`slaves` is what older programs call them."""
     how, _, rest = inside.partition(",ofport,")
     part, _, members = rest.partition(",members:" if ",members:" in rest else ",slaves:")
     spread = {text: spread for spread, text in _LIVE.items()}[how]
-    return LoadLive(tuple(int(member) for member in members.split(",") if member), read_part(part), spread)
+    return LoadLive(tuple(port(member) for member in _MEMBERS.findall(members)), read_part(part), spread)
 
 
 def _read_spread(inside: str) -> Action:
@@ -124,9 +133,6 @@ def _read_spread(inside: str) -> Action:
     if not rest.startswith("0,"):
         raise ValueError(f"multipath with {inside}")
     return Spread(int(count), read_part(rest[2:]))
-
-
-_READERS = {"ct": _read_ct, "bundle_load": _read_live, "multipath": _read_spread}
 
 
 # -- states ---------------------------------------------------------------------------------------------------------

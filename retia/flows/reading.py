@@ -26,13 +26,12 @@ from retia.flows.fields import ARP, FIELDS, TCP, UDP, Subfield, whole
 from retia.flows.flow import Flow
 from retia.flows.forms import read, read_part, read_state
 from retia.flows.match import Match, match
-from retia.flows.spelling import ADDRESSES, MACS, OLD_NAMES, RESERVED_PORTS, SHORTHANDS
+from retia.flows.spelling import ADDRESSES, MACS, OLD_NAMES, QUOTED, RESERVED_PORTS, SHORTHANDS
 from retia.flows.wire import Observed
 from retia.values import Ip, Mac
 
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
-_WORD = re.compile(rf"(?:{_QUOTED}|[^,\s\"])+")
-_ACTION = re.compile(rf"(?:\((?:[^()]|\([^()]*\))*\)|{_QUOTED}|[^,(\"])+")
+_WORD = re.compile(rf"(?:{QUOTED}|[^,\s\"])+")
+_ACTION = re.compile(rf"(?:\((?:{QUOTED}|[^()\"]|\([^()]*\))*\)|{QUOTED}|[^,(\"])+")
 _HEAD = ("cookie", "table", "priority", "n_packets", "n_bytes", "duration", "idle_age", "hard_age", "reset_counts")
 _OLD_WRITES = {
     **{f"mod_dl_{end}": f"eth_{end}" for end in ("src", "dst")},
@@ -165,10 +164,10 @@ def _parse_action(word: str, wanted: Match, ports: PortNames) -> Action:
             return DecTtl()
     if name in _OLD_WRITES:
         return _parse_write(rest, _modern_name(_OLD_WRITES[name], {part: value for part, value, _ in wanted}))
-    return _parse_form(word)
+    return _parse_form(word, ports)
 
 
-def _parse_form(word: str) -> Action:
+def _parse_form(word: str, ports: PortNames) -> Action:
     """What is told by its whole form."""
     if found := re.fullmatch(r"meter:(\d+)", word):
         return Metered(int(found[1]))
@@ -178,7 +177,7 @@ def _parse_form(word: str) -> Action:
         return CheckLarger(int(found[1]), read_part(found[2]))
     if found := re.fullmatch(r"controller\((.*)\)", word):
         return _parse_punt(dict(part.split("=") for part in found[1].split(",")))
-    return read(word) or Output(RESERVED_PORTS[word])
+    return read(word, lambda text: _port(text, ports)) or Output(RESERVED_PORTS[word])
 
 
 def _parse_punt(parts: dict[str, str]) -> Punt:

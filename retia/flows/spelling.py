@@ -34,6 +34,9 @@ SHORTHANDS: dict[str, dict[str, int]] = {
     "mplsm": {"eth_type": 0x8848},
 }
 
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+"""The form of a port's name that could be taken for something else."""
+
 NXM_NAMES = {
     "in_port": "OXM_OF_IN_PORT",
     "metadata": "OXM_OF_METADATA",

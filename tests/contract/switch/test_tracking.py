@@ -14,8 +14,9 @@ from tests.contract.switch.conftest import Agent
 
 ZONE = Subfield("reg11", 0, 16)
 IS_IP = match(eth_type=IPV4)
-NEW, ANSWERED = (match(eth_type=IPV4, ct_state=(bit, bit)) for bit in (CT_STATES["new"], CT_STATES["rpl"]))
-SNAT = Ct(ZONE, 1, True, Translate(True, 0xC0000201, 1024, 65535))
+NEW, ANSWERED, INVALID = (
+    match(eth_type=IPV4, ct_state=(CT_STATES[name], CT_STATES[name])) for name in ("new", "rpl", "inv")
+)
 FLOWS = [
     Flow(0, 2, match(in_port=1, eth_type=IPV4), (Load(ZONE, 7), Ct(ZONE, 1, True)), 1),
     Flow(0, 1, IS_IP, (Load(ZONE, 7), Ct(ZONE, 1)), 2),
@@ -60,10 +61,7 @@ async def test_an_answer_is_known_until_its_zone_is_flushed(agent: Agent) -> Non
     "flow",
     [
         pytest.param(Flow(0, 1, (), (Ct(ZONE, 1),)), id="of-anything"),
-        pytest.param(
-            Flow(0, 1, match(eth_type=IPV4, ct_state=(CT_STATES["inv"],) * 2), (Ct(ZONE, 1, True),)),
-            id="kept-though-invalid",
-        ),
+        pytest.param(Flow(0, 1, INVALID, (Ct(ZONE, 1, True),)), id="kept-though-invalid"),
         pytest.param(Flow(0, 1, IS_IP, (Ct(7, 1, nat=Translate(True, 1)),)), id="translated-without-commit"),
     ],
 )

@@ -12,17 +12,20 @@ from retia.flows.actions import (
     IN_PORT,
     LOCAL,
     Action,
+    Ct,
     DecTtl,
     ForgetInPort,
     Goto,
     Load,
+    LoadLive,
     Metered,
     Move,
     Output,
     Punt,
     Resubmit,
+    Spread,
 )
-from retia.flows.fields import FIELDS, WIDE, Subfield, whole
+from retia.flows.fields import CT_STATES, FIELDS, WIDE, Subfield, whole
 from retia.flows.flow import Flow
 from retia.flows.match import Match, match, meets_needs
 
@@ -54,6 +57,8 @@ def some_value(rnd: random.Random, name: str) -> int:
         return rnd.choice(ADDRESSES)
     if name == "arp_op":
         return rnd.choice((0, 1, 2, 255))
+    if name == "ct_state":
+        return rnd.choice((0, 0x20, 0x21, 0x22, 0x30))
     if name == "nw_ttl":
         return rnd.choice((0, 1, 2, 64))
     return rnd.choice((0, 1, 2, 3, 80, FIELDS[name].full))
@@ -85,7 +90,9 @@ def some_part(rnd: random.Random, names: list[str], *, whole_only: bool = False)
 
 
 def some_action(rnd: random.Random, table: int, names: list[str]) -> Action:
-    choice = rnd.randrange(11)
+    choice = rnd.randrange(12)
+    if choice == 11:
+        return _some_choice(rnd)
     if choice == 10:
         return Punt(rnd.randbytes(rnd.randrange(1, 9)))
     if choice < 3:
@@ -103,6 +110,21 @@ def some_action(rnd: random.Random, table: int, names: list[str]) -> Action:
     return Load(to, some_value(rnd, to.field) >> to.start & (1 << to.bits) - 1)
 
 
+def _some_choice(rnd: random.Random) -> Action:
+    """Of live ports, or of numbers."""
+    to = Subfield(rnd.choice(("reg0", "reg3", "xreg5")), rnd.choice((0, 8, 16)), 16)
+    if rnd.random() < 0.4:
+        return Spread(rnd.choice((1, 2, 7, 100)), to)
+    members = tuple(rnd.choice((*PORTS, 9, 65000)) for _ in range(rnd.randrange(6)))
+    return LoadLive(members, to, rnd.random() < 0.6)
+
+
+def _some_ct(rnd: random.Random, table: int) -> Action:
+    """Without translation, which a trace does not follow. Only forwards: a trace goes round without end."""
+    zone = rnd.choice((0, 1, 2, Subfield("reg0", 0, 16), Subfield("xreg1", 16, 16)))
+    return Ct(zone, rnd.choice((None, *range(table + 1, TABLES + 1))), rnd.random() < 0.5)
+
+
 def some_flow(rnd: random.Random, cookie: int) -> Flow:
     kind = KINDS[rnd.choice(list(KINDS))]
     table = rnd.choice((0, 0, *range(TABLES)))
@@ -110,11 +132,17 @@ def some_flow(rnd: random.Random, cookie: int) -> Flow:
     actions = [some_action(rnd, table, usable(kind)) for _ in range(rnd.randrange(4))]
     if "eth_type" in kind and kind["eth_type"] == fields.IPV4 and rnd.random() < 0.3:
         actions.insert(rnd.randrange(len(actions) + 1), DecTtl())
+    if kind.get("eth_type") == fields.IPV4 and (CT_STATES["inv"] & _state(wanted)) == 0 and rnd.random() < 0.3:
+        actions.insert(rnd.randrange(len(actions) + 1), _some_ct(rnd, table))
     if rnd.random() < 0.2:
         actions.insert(0, Metered(METER))
     if rnd.random() < 0.6:
         actions.append(Goto(rnd.randrange(table + 1, TABLES + 1)))
     return Flow(table, cookie + 100 * len(wanted), wanted, tuple(actions), cookie)
+
+
+def _state(wanted: Match) -> int:
+    return next((value for name, value, _ in wanted if name == "ct_state"), 0)
 
 
 def some_flows(rnd: random.Random) -> list[Flow]:

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from retia.flows.actions import Load
 from retia.flows.flow import Flow
 from retia.flows.text import parse_flow
 from tests.ovs.flows.pipelines import some_flows
@@ -19,9 +20,14 @@ WAYS = [
 ]
 
 
+def is_split(flow: Flow) -> bool:
+    """What is wider than 64 bits, dumps of older OpenFlow show as two loads."""
+    return any(isinstance(action, Load) and action.to.bits > 64 for action in flow.actions)
+
+
 @pytest.fixture(scope="module")
 def flows() -> dict[int, Flow]:
-    return {flow.cookie: flow for flow in some_flows(random.Random(7))}
+    return {flow.cookie: flow for flow in some_flows(random.Random(7)) if not is_split(flow)}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,22 @@ import random
 
 import pytest
 
-from retia.flows.actions import IN_PORT, LOCAL, Action, DecTtl, ForgetInPort, Goto, Load, Move, Output, Resubmit
+from retia.flows.actions import (
+    IN_PORT,
+    LOCAL,
+    Action,
+    Ct,
+    DecTtl,
+    ForgetInPort,
+    Goto,
+    Load,
+    LoadLive,
+    Move,
+    Output,
+    Resubmit,
+    Spread,
+    Translate,
+)
 from retia.flows.fields import ARP, FIELDS, ICMP, IPV4, TCP, UDP, Subfield, whole
 from retia.flows.flow import Flow
 from retia.flows.match import match
@@ -49,15 +64,23 @@ def one_of_each(rnd: random.Random) -> list[Flow]:
             add((), **{**base(name), name: (value & mask, mask)})
         if name in FIXED or name == "tun_src":
             continue
-        add((Load(whole(name), value),), **base(name))
         part = Subfield(name, rnd.randrange(field.bits // 2), rnd.randrange(1, field.bits // 2 + 1))
+        register = Subfield(rnd.choice([one for one in METADATA if FIELDS[one].bits >= 64]), 0, part.bits)
+        if not field.writable:
+            add((Move(part, register),), **base(name))
+            continue
+        add((Load(whole(name), value),), **base(name))
         if field.maskable:
             add((Load(part, rnd.getrandbits(part.bits)),), **base(name))
-        register = Subfield(rnd.choice([one for one in METADATA if FIELDS[one].bits >= 64]), 0, part.bits)
         add((Move(part, register), Move(register, part)), **base(name))
     for action in (Output(5), Output(IN_PORT), Output(LOCAL), Resubmit(7), ForgetInPort(), Goto(50)):
         add((action,))
     add((DecTtl(), Resubmit(2), Goto(60)), eth_type=IPV4)
+    number = Subfield("reg0", 8, 16)
+    for action in (LoadLive((1, 2, 9), number, True), LoadLive((4,), number, False), Spread(7, number)):
+        add((action,))
+    for state in (Ct(number, 50), Ct(3, None, True), Ct(3, 50, True, Translate(True, 0xC0000201, 1024, 2047))):
+        add((state,), eth_type=IPV4)
     return flows
 
 

@@ -225,6 +225,14 @@ def test_ports_by_name(shown: str, name: str) -> None:
         parse_flow(f"in_port={shown} actions=drop")
 
 
+def test_live_ports_by_name() -> None:
+    text = 'bundle_load(symmetric_l3l4+udp,0,hrw,ofport,NXM_NX_REG11[0..15],members:2,veth1,"a,)b"),output:2'
+    flow = parse_flow(f"actions={text}", {"veth1": 7, "a,)b": 8}).flow
+    assert flow.actions == (LoadLive((2, 7, 8), REG, True), Output(2))
+    with pytest.raises(InvalidInput, match="no port is called"):
+        parse_flow(f"actions={text}", {"veth1": 7})
+
+
 @pytest.mark.parametrize(
     "line",
     [
