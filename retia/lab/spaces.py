@@ -29,6 +29,7 @@ from retia.lab.lab import READY, Lab, addresses, together
 from retia.lab.names import FABRIC, SEGMENT, Place, nic_of
 from retia.lab.outside import Outside
 from retia.lab.process import environment, execute
+from retia.lab.segments import VlanSegment
 from retia.lab.wire import carry
 from retia.lab.words import HostName
 
@@ -92,6 +93,11 @@ class SpacesLab(Lab):
         try:
             hosts = [self._start_host(host, empty, serving) for host in self.hosts.values()]
             outside = [node.configure() for node in self.outside.values()]
+            outside += [
+                VlanSegment(name, self.place, self.mark).start(empty, self._segment_ports(name))
+                for name in self.file.segments
+                if self._knows_vlans(name)
+            ]
             await together(serving, *hosts, *outside, *(guest.calm() for guest in self.guests.values()))
         finally:
             serving.cancel()
@@ -150,10 +156,20 @@ class SpacesLab(Lab):
         return up | {space(guest): ["link set dev lo up"] for guest in self.guests}
 
     def _segment_up(self, name: str) -> list[str]:
+        ports = self._segment_ports(name)
+        if self._knows_vlans(name):
+            return [f"link set dev {port} up" for port in ports]
+        joined = [f"link set dev {port} master {SEGMENT} up" for port in ports]
+        return [f"link add name {SEGMENT} type bridge", f"link set dev {SEGMENT} up", *joined]
+
+    def _segment_ports(self, name: str) -> dict[str, int]:
+        """Links in a segment's namespace, called as who has their other end; each with its VLAN."""
         hosts = [host.name for host in self.hosts.values() if name in [one.segment for one in host.bridges.values()]]
-        nodes = [node.name for node in self.outside.values() if name in node.wish.places]
-        ports = [f"link set dev {port} master {SEGMENT} up" for port in [*hosts, *nodes]]
-        return [f"link add name {SEGMENT} type bridge", f"link set dev {SEGMENT} up", *ports]
+        nodes = [node for node in self.outside.values() if name in node.wish.places]
+        return dict.fromkeys(hosts, 0) | {node.name: node.wish.vlan for node in nodes}
+
+    def _knows_vlans(self, name: str) -> bool:
+        return any(self._segment_ports(name).values())
 
     async def leave(self) -> None:
         """Keep it up behind us."""

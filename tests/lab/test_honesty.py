@@ -42,6 +42,17 @@ FALSE = """
     do: [{isolate: hv2}, {wait: 0.6}, {join: hv2}]
     downloading: {from: a, to: b, stalled-at-most: 0.3, rate: 100000}
   - {id: collected-nothing, wait: 0, collects: {on: world, kind: ipfix}}
+  - id: true-collected
+    do:
+      - run:
+          in: hv1
+          command: >-
+            ovs-vsctl -- --id=@i create IPFIX 'targets="203.0.113.1:4739"' sampling=1 cache_active_timeout=1
+            -- --id=@s create sFlow 'targets="203.0.113.1:6343"' sampling=1 agent=br-ex
+            -- set bridge br-phys ipfix=@i sflow=@s
+      - {ping: {from: a, to: b, count: 10}, within: 1, collects: {on: world, kind: sflow, count: 5+, within: 3}}
+    collects: {on: world, kind: ipfix, count: 1+, within: 5}
+  - {id: collected-too-much, ping: {from: a, to: b, count: 10}, collects: {on: world, kind: ipfix, count: 1, within: 2}}
   - {id: arrived-none, ping: {from: a, to: b}, arrived: {hv2: 0}, within: 3}
   - {id: arrived-more, wait: 0, arrived: {hv2: 1-2}}
   - {id: true-cut, do: [{ping: {from: a, to: b}, within: 3}, {cut: {between: [hv1, hv2]}}]}

@@ -21,7 +21,7 @@ from tests.ovs.flows.switch import Switch
 from tests.ovs.server import OvsServer
 
 FRESH = int(os.environ.get("RETIA_SEED") or random.SystemRandom().randrange(1 << 30))
-# The sixth sends nothing at all.
+# Seed 6 sends nothing at all.
 SEEDS = [*(pytest.param(n, id=f"seed-{n}") for n in range(13) if n != 6), pytest.param(FRESH, id="seed-fresh")]
 COMPARED = [name for name in FIELDS if name not in WIDE and name not in ("tun_id", "tun_src")]
 _RULE = re.compile(r"^ *\d+\. (?:.*, cookie 0x([0-9a-f]+)|(No match)\.)$", re.M)
