@@ -6,6 +6,7 @@ Random choices come from a seed, so that ids, keys and MACs are the same each ti
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,15 +14,16 @@ import yaml
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Ether
 
-from retia.compile.assumed import WATCHED_PORTS, assumed, uplink_port
+from retia.compile.assumed import WATCHED_PORTS, Assumptions, assumed
 from retia.compile.compiler import Compiler
-from retia.compile.local import DirectFact, NeighbourFact
+from retia.compile.local import DirectFact, NeighbourFact, PeerSeen, PeerUp, UplinkPort, uplink_name
 from retia.compile.reasons import Reason
+from retia.flows.actions import LOCAL
 from retia.flows.conntrack import Tracker
 from retia.flows.journey import Journey, walk_hosts
 from retia.flows.packet import Packet, parse
 from retia.model.document import parse as parse_document
-from retia.model.kinds import Object, Port, RouterPort, Switch
+from retia.model.kinds import Object, Port, Router, RouterPort, Switch
 from retia.model.local import Interface, InterfaceChange
 from retia.model.network import Network as Objects
 from retia.model.state import Binding, HostState, State
@@ -32,6 +34,14 @@ from retia.store import catalog
 from retia.store.records import Identity, identity, key_of
 from retia.store.view import View
 from retia.values import Ip, Mac
+
+OUTSIDE_MAC = "06:00:00:00:00:fe"
+"""Of who sends from the physical network."""
+NOT_YET = "00:00:00:00:00:00"
+"""The MAC of a neighbour that was asked for and has not answered."""
+
+
+UPLINKS = 50000
 
 
 def who(thing: Object | State) -> Identity:
@@ -51,8 +61,11 @@ class Network:
     plugs: dict[str, dict[str, int]] = field(default_factory=dict)
     known: dict[str, list[Relation]] = field(default_factory=dict)
     dead: set[tuple[str, str]] = field(default_factory=set)
+    unseen: set[tuple[str, str]] = field(default_factory=set)
     trackers: dict[str, Tracker] = field(default_factory=dict)
-    """`known`: what each host knows by itself; `dead`: of which host which other is not seen to live."""
+    uplinks: dict[str, int] = field(default_factory=dict)
+    """`known`: what each host knows by itself; `dead`: of which host which other is not seen to live, `unseen`: nor
+    ever was; `uplinks`: by name, their numbers on every host, which Open vSwitch would take."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -101,8 +114,20 @@ class Network:
                 self.things[who(new)] = new
         assumptions = assumed(self.things.values())
         for name, compiler in self.compilers.items():
-            before, self.known[name] = self.known[name], assumptions.rows(name)
+            before, self.known[name] = self.known[name], [*self._rows(name, assumptions)]
             compiler.change(pairs, local=[(before, self.known[name])])
+
+    def _rows(self, host: str, assumptions: Assumptions) -> Iterator[Relation]:
+        unknown = [self.things.get(("host-state", other)) for one, other in self.unseen if one == host]
+        unseen = {state.key for state in unknown if state}
+        for row in assumptions.rows(host):
+            if not (isinstance(row, PeerSeen | PeerUp) and row.peer in unseen):
+                yield self._numbered(row)
+
+    def _numbered(self, row: Relation) -> Relation:
+        if not isinstance(row, UplinkPort):
+            return row
+        return UplinkPort(row.host, row.name, self.uplinks.setdefault(row.name, UPLINKS + len(self.uplinks)))
 
     def learn(self, host: str, port: str, address: str, mac: str) -> None:
         """A host learns a neighbour on the physical network."""
@@ -115,7 +140,7 @@ class Network:
 
     def uplink(self, host: str, path: str) -> tuple[str, int]:
         """Where frames of a switch's uplink come in."""
-        return host, uplink_port(self.objects.find(Switch, path))
+        return host, self.uplinks.get(uplink_name(self.objects.find(Switch, path).key), 0)
 
     def plug(self, host: str, path: str, ofport: int | None = None, bind: bool = True) -> None:
         number = ofport or len(self.plugs[host]) + 1
@@ -167,7 +192,7 @@ class Network:
         ttl: int = 64,
         ping: bool = False,
         size: int = 0,
-        sport: int = 1000,
+        ports: tuple[int, int] = (1000, 2000),
     ) -> bytes:
         """A packet from a port to a port's or any address; `via`: the router port that its MAC is (else the port's).
         `size`: of the IP packet."""
@@ -175,9 +200,21 @@ class Network:
         there = self.port(target) if "/" in target else None
         address = str(there.addresses[0]) if there else target
         mac = self.router_port(via).mac if via else there.mac if there else Mac.parse("02:ff:ff:ff:ff:ff")
-        layer = ICMP(id=7, seq=1) if ping else UDP(sport=sport, dport=2000)
+        layer = ICMP(id=7, seq=1) if ping else UDP(sport=ports[0], dport=ports[1])
         packet = Ether(src=str(here.mac), dst=str(mac)) / IP(src=str(here.addresses[0]), dst=address, ttl=ttl)
         return bytes(packet / layer / b"payload!".ljust(size - 28))
+
+    def frame_outside(self, to: str, source: str, target: str, *, ttl: int = 64) -> bytes:
+        """A packet from the physical network; `to`: the router port or port that its MAC is."""
+        owner = self.objects.named(Router, "default", (to.partition("/")[0],))
+        mac = (self.router_port if owner else self.port)(to).mac
+        packet = Ether(src=OUTSIDE_MAC, dst=str(mac)) / IP(src=source, dst=target, ttl=ttl)
+        return bytes(packet / UDP(sport=1000, dport=2000) / b"payload!")
+
+    def ask_outside(self, source: str, address: str, *, op: int = 1) -> bytes:
+        """ARP from the physical network: who asks for an address, or says (`op` 2) that it has its own."""
+        head = Ether(src=OUTSIDE_MAC, dst="ff:ff:ff:ff:ff:ff")
+        return bytes(head / ARP(op=op, hwsrc=OUTSIDE_MAC, psrc=source, pdst=address))
 
     def ask(self, source: str, address: str) -> bytes:
         here = self.port(source)
@@ -191,6 +228,17 @@ def reasons(journey: Journey) -> list[str]:
 
 
 def arrived(network: Network, journey: Journey) -> dict[str, Packet]:
-    """What came out, by port path."""
+    """What came out, by port path, or HOST:SWITCH for an uplink and HOST:own for its own stack."""
     names = {(host, number): path for host, plugs in network.plugs.items() for path, number in plugs.items()}
+    for host in network.compilers:
+        names |= {network.uplink(host, one.name): f"{host}:{one.name}" for one in network.objects.of(Switch)}
+        names[host, LOCAL] = f"{host}:own"
     return {names[one.host, one.port]: parse(one.frame) for one in journey.arrivals}
+
+
+def answer_to(frame: bytes) -> bytes:
+    """What its receiver sends back."""
+    packet = Ether(frame)
+    ip, udp = packet[IP], packet[UDP]
+    back = Ether(src=packet.dst, dst=packet.src) / IP(src=ip.dst, dst=ip.src)
+    return bytes(back / UDP(sport=udp.dport, dport=udp.sport) / b"answered")

@@ -311,6 +311,20 @@ def lookup_edges(r: str, e: int, x: str, s: str, d: int, k: int, m: Mac) -> Rule
 
 
 @rule
+def lookup_own_port(r: str, x: str, s: str, d: int, k: int, m: Mac, g: str) -> Rule:
+    "The MAC of a port that this edge alone has always leads into the router here."
+    return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found_at(k, HERE), x) <= [
+        Elects(r),
+        Runs(r),
+        LinkHere(x, r, s),
+        Reach(s),
+        RouterPortFact(x, switch_key=k, mac=m, on=g),
+        g != "",
+        LiveSwitch(s, d),
+    ]
+
+
+@rule
 def lookup_one_edge(x: str, s: str, d: int, k: int, m: Mac, i: str, h: str, n: int) -> Rule:
     "The MAC of a port that one edge has leads to that one."
     return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found_at(k, n), x) <= [
@@ -446,6 +460,7 @@ RULES = [
     elects_holder,
     chooses,
     lookup_edges,
+    lookup_own_port,
     lookup_one_edge,
     decide_edges,
     backup_any,

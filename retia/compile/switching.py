@@ -73,8 +73,10 @@ def tunnel_to(address: Ip) -> Actions:
 
 @fn
 def encapsulate(ofport: int) -> Actions:
-    """The key and the option, written whole: what a forwarded packet arrived with must not travel on."""
+    """The key and the option, written whole: what a forwarded packet arrived with must not travel on. What came by a
+    tunnel and was routed here may leave by one."""
     return (
+        ForgetInPort(),
         Move(DATAPATH, TUNNEL_KEY),
         Move(SOURCE_PORT, TUNNEL_SOURCE_PORT),
         Move(DESTINATION_PORT, TUNNEL_DESTINATION_PORT),

@@ -1,6 +1,10 @@
 """Golden cases: a network in, its flows out, and what becomes of packets, which no command regenerates.
 
-A case is cases/NAME.yaml (document, hosts, packets) and cases/NAME.flows (what `python -m tests.golden` writes).
+A case is cases/NAME.yaml (document, hosts, packets) and cases/NAME.flows (what `python -m tests.golden` writes). Also
+in it: `neighbours` (host, router port, address: MAC) that were learned, `asked` (the same, without MACs), `dead`
+(pairs: the first does not see the second live), `unseen` (nor ever did), `direct` (host: MAC of its own stack). A place
+is a port's path, or HOST:SWITCH for an uplink. A packet may be the `answer` to what came of another one, by its id;
+`after` sends that one before.
 """
 
 from __future__ import annotations
@@ -10,12 +14,13 @@ from typing import Any
 
 import yaml
 
+from retia.flows.journey import Journey
 from retia.flows.packet import Packet
 from retia.flows.text import show_actions, show_match
 from retia.pipeline.punts import PuntKind
 from retia.pipeline.stages import STAGES
-from retia.values import Ip, Mac
-from tests.network import Network, arrived, reasons
+from retia.values import Ip4, Mac
+from tests.network import NOT_YET, Network, answer_to, arrived, reasons
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 _STAGE = {int(stage): name for name, stage in STAGES.items()}
@@ -28,14 +33,27 @@ def load(case: Path) -> dict[str, Any]:
 
 
 def build(data: dict[str, Any]) -> Network:
-    network = Network()
+    network = Network(unseen={(one, other) for one, other in data.get("unseen", ())})
     for host in data["hosts"]:
         network.add_host(host)
     network.apply(data["document"])
     for host, plugs in data["hosts"].items():
         for path, ofport in (plugs or {}).items():
             network.plug(host, path, ofport)
+    _learn(network, data)
     return network
+
+
+def _learn(network: Network, data: dict[str, Any]) -> None:
+    """What hosts know by themselves."""
+    for kept in ("neighbours", "asked"):
+        for host, ports in data.get(kept, {}).items():
+            for port, known in ports.items():
+                for address in known:
+                    network.learn(host, port, address, known[address] if kept == "neighbours" else NOT_YET)
+    network.dead |= {(one, other) for one, other in data.get("dead", ())}
+    for host, mac in data.get("direct", {}).items():
+        network.exit_directly(host, mac)
 
 
 def show(network: Network) -> str:
@@ -51,11 +69,9 @@ def show(network: Network) -> str:
     return "\n".join(lines)
 
 
-def fate(network: Network, packet: dict[str, Any]) -> dict[str, Any]:
+def fate(network: Network, packet: dict[str, Any], others: list[dict[str, Any]]) -> dict[str, Any]:
     """What becomes of one packet of a case, in the words of its `fate`."""
-    send = dict(packet["send"])
-    frame = network.ask(packet["at"], send["arp"]) if "arp" in send else network.frame(packet["at"], **send)
-    journey = network.send(packet["at"], frame)
+    journey = _send(network, packet, {one["id"]: one for one in others})
     found: dict[str, Any] = {}
     if dropped := reasons(journey):
         found["dropped"] = dropped[0] if len(dropped) == 1 else dropped
@@ -71,6 +87,21 @@ def fate(network: Network, packet: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _send(network: Network, packet: dict[str, Any], others: dict[str, dict[str, Any]]) -> Journey:
+    if "answer" in packet:
+        (came,) = _send(network, others[packet["answer"]], others).arrivals
+        return network.send_at(came.host, came.port, answer_to(came.frame))
+    if "after" in packet:
+        _send(network, others[packet["after"]], others)
+    send = dict(packet["send"])
+    if ":" in packet["at"]:
+        host, switch = packet["at"].split(":")
+        frame = network.frame_outside(**send) if "to" in send else network.ask_outside(**send)
+        return network.send_at(*network.uplink(host, switch), frame)
+    frame = network.ask(packet["at"], send["arp"]) if "arp" in send else network.frame(packet["at"], **send)
+    return network.send(packet["at"], frame)
+
+
 def _facts(seen: Packet, asked: dict[str, Any]) -> dict[str, Any]:
     """Of a packet that arrived, what the case asks for."""
     fields = seen.fields
@@ -78,7 +109,10 @@ def _facts(seen: Packet, asked: dict[str, Any]) -> dict[str, Any]:
         "ttl": fields.get("nw_ttl"),
         "eth_src": str(Mac(fields["eth_src"])),
         "eth_dst": str(Mac(fields["eth_dst"])),
-        "ip_src": str(Ip.parse(str(_ip(fields.get("ip_src", 0))))),
+        "ip_src": str(_ip(fields.get("ip_src", 0))),
+        "ip_dst": str(_ip(fields.get("ip_dst", 0))),
+        "tp_src": fields.get("udp_src"),
+        "tp_dst": fields.get("udp_dst"),
         "icmp_type": fields.get("icmp_type"),
         "arp_op": fields.get("arp_op"),
         "arp_sha": str(Mac(fields.get("arp_sha", 0))),
@@ -87,7 +121,5 @@ def _facts(seen: Packet, asked: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in known.items() if name in asked}
 
 
-def _ip(number: int) -> Any:
-    from retia.values import Ip4
-
+def _ip(number: int) -> Ip4:
     return Ip4(number)

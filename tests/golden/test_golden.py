@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from retia.pipeline.check import check
 from tests.golden import CASES, build, fate, load, show
+from tests.network import Network
 
 PACKETS = [(case, place) for case in CASES for place in range(len(load(case)["packets"]))]
+
+
+@cache
+def built(case: Path) -> Network:
+    return build(load(case))
 
 
 def _name(one: tuple[Path, int]) -> str:
@@ -23,7 +30,7 @@ def test_there_are_cases() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_flows(case: Path) -> None:
-    network = build(load(case))
+    network = built(case)
     assert show(network) == case.with_suffix(".flows").read_text(encoding="utf-8"), "make golden shows the difference"
     for compiler in network.compilers.values():
         assert not compiler.conflicts
@@ -36,4 +43,6 @@ def test_packet(packet: tuple[Path, int]) -> None:
     case, place = packet
     data = load(case)
     wanted = data["packets"][place]
-    assert fate(build(data), wanted) == wanted["fate"], wanted["what"]
+    network = built(case)
+    network.trackers.clear()
+    assert fate(network, wanted, data["packets"]) == wanted["fate"], wanted["what"]
