@@ -19,11 +19,12 @@ class Finding:
     what: str
     advice: str = ""
     others: tuple[str, ...] = ()
+    shared: bool = False
 
     @property
     def same(self) -> tuple[frozenset[str], str]:
-        """Two findings with equal `same` tell one fact, seen from both its ends."""
-        return frozenset((self.about, *self.others)), self.what
+        """Two findings with equal `same` tell one fact, seen from both its ends or, if `shared`, from anywhere."""
+        return frozenset(() if self.shared else (self.about, *self.others)), self.what
 
 
 Findings: TypeAlias = Iterator[Finding]

@@ -6,13 +6,16 @@ port of its own: two hosts with one address would both answer for it.
 
 from __future__ import annotations
 
+import re
+
 from retia.model.finding import Check, Finding, Findings
-from retia.model.kinds import Edge, Router, RouterPort, Uplink
+from retia.model.kinds import Edge, Nat, RouterPort, Uplink
 from retia.model.network import Network
 from retia.model.switching import pair
 
 LAST_VLAN = 4094
 LONGEST_BRIDGE = 15
+BRIDGE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_BRIDGE - 1}}}")
 PRIORITIES = range(0, 65536)
 
 
@@ -34,16 +37,16 @@ def one_uplink_per_host(network: Network, uplink: Uplink) -> Findings:
 
 
 def bridge_is_a_name(network: Network, uplink: Uplink) -> Findings:
-    bridge = uplink.bridge
-    if not 0 < len(bridge) <= LONGEST_BRIDGE or "/" in bridge:
-        what = f"{bridge!r} is no name of a bridge"
-        yield Finding(uplink.id, "bridge", what, f"use up to {LONGEST_BRIDGE} characters, as in br-ex")
+    """Open vSwitch takes what the kernel takes as the name of an interface."""
+    if not BRIDGE.fullmatch(uplink.bridge):
+        advice = f"use up to {LONGEST_BRIDGE} letters, digits, '-', '_' and '.', as in br-ex"
+        yield Finding(uplink.id, "bridge", f"{uplink.bridge!r} is no name of a bridge", advice)
 
 
 def vlan_in_range(network: Network, uplink: Uplink) -> Findings:
     if not 0 <= uplink.vlan <= LAST_VLAN:
         what = f"VLAN {uplink.vlan} is outside 1 to {LAST_VLAN}"
-        yield Finding(uplink.id, "vlan", what, "leave it out where frames bear no tag")
+        yield Finding(uplink.id, "vlan", what, "write one in that range, or leave it out where frames bear no tag")
 
 
 def one_edge_per_host(network: Network, edge: Edge) -> Findings:
@@ -59,12 +62,18 @@ def priority_in_range(network: Network, edge: Edge) -> Findings:
         yield Finding(edge.id, "priority", what, "the highest that lives counts; 0 is the default")
 
 
-def host_is_an_edge(network: Network, port: RouterPort) -> Findings:
-    """A router port of one host is on an edge of its router."""
-    hosts = {edge.host for edge in network.referrers(port.router, Edge)}
-    if port.host and port.host not in hosts:
-        host = network.label(network.objects[port.host])
-        yield Finding(port.id, "host", f"its router does not run on {host}", "make that host an edge of the router")
+def host_is_an_edge(network: Network, item: RouterPort | Nat) -> Findings:
+    """What a router has on one host alone is on an edge of it."""
+    hosts = {edge.host: edge for edge in network.referrers(item.router, Edge)}
+    if not item.host or item.host in hosts:
+        return
+    host, router = network.label(network.objects[item.host]), network.label(network.objects[item.router])
+    if hosts:
+        edges = ", ".join(sorted(network.path(network.objects[each]) for each in hosts))
+        what, advice = f"{router} does not run on {host}", f"its edges are {edges}: name one, or make that host an edge"
+    else:
+        what, advice = f"{router} has no edges: it runs on every host", "leave host out, or give the router edges"
+    yield Finding(item.id, "host", what, advice)
 
 
 def outside_is_on_edges(network: Network, port: RouterPort) -> Findings:
@@ -72,16 +81,28 @@ def outside_is_on_edges(network: Network, port: RouterPort) -> Findings:
     if not is_outside(network, port.switch):
         return
     edges = network.referrers(port.router, Edge)
-    router, switch = network.get(Router, port.router), network.objects[port.switch]
+    uplink, router = network.referrers(port.switch, Uplink)[-1], network.path(network.objects[port.router])
     if not edges:
-        what = f"it meets the physical network on {network.label(switch)}, and its router runs on every host"
-        advice = f"give {network.label(router)} an edge" if router else ""
-        yield Finding(port.id, "switch", what, advice)
+        what = "{0} meets the physical network by {1}, and its router runs on every host"
+        yield pair(port, uplink, "switch", what, f"give router {router} edges, as in `edges: {{HOST: {{}}}}`")
     elif len(edges) > 1 and not port.host:
-        what = f"it meets the physical network on {network.label(switch)}, where every edge would answer for it"
-        yield Finding(port.id, "host", what, "name its host, and give each edge such a port with an address of its own")
+        what = "{0} meets the physical network by {1}, and every edge would answer for its addresses"
+        yield pair(
+            port, uplink, "host", what, "name its host, and give each edge such a port with an address of its own"
+        )
+
+
+def outside_has_an_uplink(network: Network, port: RouterPort) -> Findings:
+    """The edge that has an outside port has an uplink of its switch."""
+    hosts = {port.host} if port.host else {edge.host for edge in network.referrers(port.router, Edge)}
+    uplinks = {uplink.host for uplink in network.referrers(port.switch, Uplink)}
+    if len(hosts) == 1 and uplinks and not hosts <= uplinks:
+        (host,) = (network.objects[id_] for id_ in hosts)
+        switch = network.path(network.objects[port.switch])
+        what = f"switch {switch} has no uplink on {network.label(host)}, so nothing gets out there"
+        yield Finding(port.id, "host", what, f"add one: `uplinks: {{{host.name}: {{bridge: BRIDGE}}}}`")
 
 
 UPLINK_CHECKS: tuple[Check, ...] = (one_uplink_per_host, bridge_is_a_name, vlan_in_range)
 EDGE_CHECKS: tuple[Check, ...] = (one_edge_per_host, priority_in_range)
-OUTSIDE_PORT_CHECKS: tuple[Check, ...] = (host_is_an_edge, outside_is_on_edges)
+OUTSIDE_PORT_CHECKS: tuple[Check, ...] = (host_is_an_edge, outside_is_on_edges, outside_has_an_uplink)

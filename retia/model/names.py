@@ -60,4 +60,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, names, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"there is {', '.join(names)}" if 0 < len(names) <= 12 else ""
+    return f"there is {', '.join(names)}" if 0 < len(names) <= 16 else ""

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from itertools import islice
 
 from retia.model.finding import Check, Finding, Findings
-from retia.model.gateways import outside_ports
-from retia.model.kinds import Edge, Nat, NatType, RouterPort
-from retia.model.network import Network
+from retia.model.gateways import host_is_an_edge, is_outside, outside_ports
+from retia.model.kinds import Edge, Nat, NatType, Object, Port, RouterPort
+from retia.model.network import Network, addresses_of
 from retia.model.switching import pair
 from retia.values import HIGHEST_PORT, Ip
 
 MOST_IN_A_ROW = 2
 """Routers with NAT on one packet's way through one host. Open vSwitch recirculates a packet 6 times at most; the tunnel
 costs one, a router with NAT two, and what is left is for the stages to come."""
+_EXAMPLE = "name it, as in `external: 203.0.113.50`"
 MOST_ARMS = 5000
 """Ways out of a router that are looked at: more would make a change of one slow in a network that is one large knot."""
 
@@ -37,7 +38,8 @@ def snat_has_its_fields(network: Network, nat: Nat) -> Findings:
         return
     for field in ("protocol", "external_port", "internal_port"):
         if getattr(nat, field):
-            yield Finding(nat.id, field, f"snat has no {field}", "a range for the ports outside is `ports`")
+            advice = "leave it out; `ports` says which ports connections get outside"
+            yield Finding(nat.id, field, f"snat has no {field}", advice)
     if nat.internal != nat.internal.network:
         yield Finding(nat.id, "internal", f"{nat.internal} has host bits", f"write {nat.internal.network}")
     edges = network.referrers(nat.router, Edge)
@@ -45,16 +47,14 @@ def snat_has_its_fields(network: Network, nat: Nat) -> Findings:
         what = f"its router has {len(edges)} edges, and {nat.external} can be on one of them only"
         advice = "leave `external` out: each edge then uses its own address; or name the edge with `host`"
         yield Finding(nat.id, "external", what, advice)
-    if nat.host and nat.host not in {edge.host for edge in edges}:
-        host = network.label(network.objects[nat.host])
-        yield Finding(nat.id, "host", f"its router does not run on {host}", "make that host an edge of the router")
+    yield from host_is_an_edge(network, nat)
 
 
 def dnat_has_its_fields(network: Network, nat: Nat) -> Findings:
     if nat.type is NatType.SNAT:
         return
     if nat.external is None:
-        yield Finding(nat.id, "external", f"external is missing: {nat.type} needs an address outside", "give one")
+        yield Finding(nat.id, "external", f"external is missing: {nat.type} needs an address outside", _EXAMPLE)
     if not nat.internal.is_address:
         yield Finding(nat.id, "internal", f"{nat.internal} is no single address", "name one guest's address")
     for field in ("ports", "host"):
@@ -66,14 +66,18 @@ def dnat_has_its_fields(network: Network, nat: Nat) -> Findings:
 def _ports_fit(nat: Nat) -> Findings:
     if nat.type is NatType.FLOATING and (nat.protocol or nat.external_port or nat.internal_port):
         yield Finding(nat.id, "protocol", "a floating IP has all ports", "use `type: dnat` for one port")
-    elif bool(nat.protocol) != bool(nat.external_port):
-        advice = "give protocol and external_port, or neither for the whole address"
-        yield Finding(nat.id, "external_port", "a port needs its protocol, and the other way round", advice)
+    elif nat.external_port and not nat.protocol:
+        yield Finding(nat.id, "external_port", "a port needs its protocol", "write `protocol: tcp` or `protocol: udp`")
+    elif nat.protocol and not nat.external_port:
+        advice = "give external_port, or leave protocol out to translate the whole address"
+        yield Finding(nat.id, "protocol", f"{nat.protocol} of which port?", advice)
     elif nat.internal_port and not nat.external_port:
-        yield Finding(nat.id, "internal_port", "there is an internal_port and no external_port", "give both")
+        advice = "give protocol and external_port too, or leave it out to translate the whole address"
+        yield Finding(nat.id, "internal_port", "there is an internal_port and no external_port", advice)
     for field in ("external_port", "internal_port"):
         if not 0 <= getattr(nat, field) <= HIGHEST_PORT:
-            yield Finding(nat.id, field, f"port {getattr(nat, field)} is outside 1 to {HIGHEST_PORT}", "correct it")
+            what = f"port {getattr(nat, field)} is outside 1 to {HIGHEST_PORT}"
+            yield Finding(nat.id, field, what, "write a port in that range, as in 443")
 
 
 def external_is_free(network: Network, nat: Nat) -> Findings:
@@ -83,16 +87,36 @@ def external_is_free(network: Network, nat: Nat) -> Findings:
     for port in outside_ports(network, nat.router):
         for cidr in port.addresses:
             if nat.external in cidr and nat.external in (cidr.first, cidr.last):
-                what = f"{nat.external} is the network or broadcast address of {cidr.network}"
+                word = "network" if nat.external == cidr.first else "broadcast"
+                what = f"{nat.external} is the {word} address of {cidr.network}"
                 yield Finding(nat.id, "external", what, "choose one between")
+        for subnet in network.subnets(port.switch):
+            if subnet.gateway == nat.external:
+                what = f"{{0}} translates {nat.external}, the gateway of {{1}}"
+                yield pair(nat, subnet, "external", what, "leave it to the physical router")
         for holder in network.held(port.switch).addresses.get(nat.external, ()):
             other = network.objects[holder]
             if not _may_share(nat, other):
-                what = f"{nat.external} of {{0}} is the address of {{1}}"
-                yield pair(nat, other, "external", what, "choose another address")
+                yield _both_have(nat, other, "external", nat.external)
 
 
-def _may_share(nat: Nat, holder: object) -> bool:
+def address_is_not_translated(network: Network, item: Port | RouterPort) -> Findings:
+    """Nor does a port, or another router, get an address that a router on its switch translates."""
+    if not is_outside(network, item.switch):
+        return
+    for address in dict.fromkeys(addresses_of(item)):
+        for externals in network.externals(item.switch):
+            for nat in (network.get(Nat, id_) for id_ in externals.get(address, ())):
+                if nat is not None and not _may_share(nat, item):
+                    yield _both_have(item, nat, "addresses", address)
+
+
+def _both_have(one: Object, other: Object, field: str, address: Ip) -> Finding:
+    what = f"{{0}} and {{1}} both have the address {address}"
+    return pair(one, other, field, what, "give each an address of its own")
+
+
+def _may_share(nat: Nat, holder: Object) -> bool:
     """The router's own address may be what sources become, and single ports of it may lead inside."""
     own = isinstance(holder, RouterPort) and holder.router == nat.router
     return own and (nat.type is NatType.SNAT or nat.protocol is not None)
@@ -161,10 +185,11 @@ def port_not_too_often(network: Network, port: RouterPort) -> Findings:
 def _too_many(network: Network, about: str, field: str, router: str) -> Findings:
     row = nat_row(network, router)
     if len(row) > MOST_IN_A_ROW:
-        names = ", ".join(network.label(network.objects[one]) for one in row)
-        what = f"packets could pass {len(row)} routers with NAT in a row on one host ({names})"
+        paths = [network.path(network.objects[one]) for one in row]
+        names = ", ".join(min(paths, paths[::-1]))
+        what = f"packets could pass {len(row)} routers with NAT in a row on one host: {names}"
         advice = f"Open vSwitch carries them through {MOST_IN_A_ROW}: put one on other edges, or do without its NAT"
-        yield Finding(about, field, what, advice)
+        yield Finding(about, field, what, advice, shared=True)
 
 
 @dataclass(frozen=True)

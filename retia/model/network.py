@@ -171,8 +171,10 @@ class Network:
     def near(self, kind: type[Object], text: str, project: str = DEFAULT_PROJECT) -> str:
         """Advice for a name nothing bears."""
         known = [self.path(item, project) for item in self.of(kind)]
-        if kind is Host and not did_you_mean(text, known).startswith("did"):
-            return f"declare it (`hosts: {{{text}: {{}}}}`) or run `retia create host {text}`"
+        if kind is Host:
+            near = did_you_mean(text, known)
+            found = f"{near} Else " if near.startswith("did") else ""
+            return f"{found}declare it (`hosts: {{{text}: {{}}}}`) or run `retia create host {text}`"
         return did_you_mean(text, known) or f"see `retia get {kind.plural}`"
 
     def path(self, item: Object, project: str = DEFAULT_PROJECT) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from retia.model.finding import Check, Finding, Findings
-from retia.model.gateways import OUTSIDE_PORT_CHECKS
+from retia.model.gateways import OUTSIDE_PORT_CHECKS, is_outside
 from retia.model.kinds import Route, RouterPort
 from retia.model.network import Network
 from retia.model.switching import addresses_are_its_own, host_address, mac_is_its_own, mac_is_unicast, pair
@@ -13,7 +13,12 @@ LARGEST_METRIC = 65535
 
 def has_addresses(network: Network, port: RouterPort) -> Findings:
     """A router port without an address would lead nowhere."""
-    if not port.addresses:
+    if port.addresses:
+        return
+    if is_outside(network, port.switch):
+        advice = "give addresses: the gateway of a subnet there is the physical router's"
+        yield Finding(port.id, "addresses", "a router port to the physical network needs an address of its own", advice)
+    else:
         advice = "give addresses, or give the subnets of that switch a gateway"
         yield Finding(port.id, "addresses", "a router port needs an address, and its switch has no gateway", advice)
 
@@ -83,9 +88,10 @@ def next_hop_is_a_neighbour(network: Network, route: Route) -> Findings:
     connected = [cidr for port in network.referrers(route.router, RouterPort) for cidr in port.addresses]
     home = next((cidr for cidr in connected if route.next_hop in cidr), None)
     if home is None:
-        prefixes = ", ".join(sorted(str(cidr.network) for cidr in connected))
-        advice = f"its router is connected to {prefixes}" if prefixes else "its router has no ports yet: add one"
-        yield Finding(route.id, "next_hop", f"{route.next_hop} is on no connected prefix of its router", advice)
+        prefixes = ", ".join(sorted({str(cidr.network) for cidr in connected}))
+        advice = f"it is connected to {prefixes}" if prefixes else "it has no ports yet: add one"
+        router = network.label(network.objects[route.router])
+        yield Finding(route.id, "next_hop", f"{route.next_hop} is on no connected prefix of {router}", advice)
     elif any(route.next_hop == cidr.address for cidr in connected):
         yield Finding(route.id, "next_hop", f"{route.next_hop} is the router itself", "name a neighbour")
     elif route.next_hop in (home.first, home.last):

@@ -87,6 +87,9 @@ FORMS: dict[Any, Form] = {
     tuple[Ip, Ip]: Form("range of addresses", "10.0.1.10-10.0.1.99", parse_range),
 }
 
+BRIDGE = Form("name of a bridge", "br-ex", str)
+"""The one text that is no reference."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -143,8 +146,8 @@ def fields(kind: type[Object]) -> Mapping[str, Field]:
 def _field(info: msgspec.structs.FieldInfo, hint: Any) -> Field:
     bare, doc = _bare(hint)
     many = get_origin(bare) is tuple and get_args(bare)[1:] == (...,)
-    form = FORMS[get_args(bare)[0] if many else bare]
     refers = BY_KIND.get(info.name) if bare is str else None
+    form = BRIDGE if bare is str and refers is None else FORMS[get_args(bare)[0] if many else bare]
     required = info.required and info.name not in ALLOCATED
     return Field(info.name, form, many, None if info.required else info.default, required, refers, doc)
 

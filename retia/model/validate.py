@@ -27,7 +27,7 @@ from retia.model.kinds import (
     Switch,
     Uplink,
 )
-from retia.model.nat import NAT_CHECKS, port_not_too_often
+from retia.model.nat import NAT_CHECKS, address_is_not_translated, port_not_too_often
 from retia.model.network import Network, references_of
 from retia.model.routing import ROUTE_CHECKS, ROUTER_PORT_CHECKS
 from retia.model.shapes import references
@@ -37,8 +37,8 @@ from retia.values import Cidr, Ip
 CHECKS: Mapping[type[Object], tuple[Check, ...]] = {  # a kind that is not here has none of its own
     Switch: SWITCH_CHECKS,
     Subnet: SUBNET_CHECKS,
-    Port: PORT_CHECKS,
-    RouterPort: (*ROUTER_PORT_CHECKS, port_not_too_often),
+    Port: (*PORT_CHECKS, address_is_not_translated),
+    RouterPort: (*ROUTER_PORT_CHECKS, address_is_not_translated, port_not_too_often),
     Route: ROUTE_CHECKS,
     Uplink: UPLINK_CHECKS,
     Edge: EDGE_CHECKS,
@@ -52,7 +52,8 @@ def check(before: Network, after: Network, changed: Iterable[str]) -> list[Findi
     found: dict[object, Finding] = {}
     for item in touched:
         for finding in examine(after, item):
-            found[finding.same] = finding  # of two ends the later one tells it
+            if not finding.shared or finding.same not in found:  # what changed comes first
+                found[finding.same] = finding  # of two ends the later one tells it
     if found:
         known = {
             finding.same for item in touched if (old := before.objects.get(item.id)) for finding in examine(before, old)
@@ -79,7 +80,7 @@ def _touched(before: Network, after: Network, changed: list[str]) -> list[Object
             if item is None or isinstance(item, (Port, Nat)):
                 continue
             near = [id_, *references_of(item)]
-            if isinstance(item, Uplink):  # it makes outside ports of others, and what they translate hangs on that
+            if isinstance(item, (Uplink, Subnet)):  # what routers on the switch translate hangs on both
                 near += [port.router for port in network.referrers(item.switch, RouterPort)]
             ids.update((other.id, None) for each in near for other in network.referrers(each, Object))
     return [after.objects[id_] for id_ in ids if id_ in after.objects]

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from retia.errors import InvalidDocument, InvalidInput
 from retia.model import page
 from retia.model.document import parse
-from retia.model.kinds import KINDS, Port, RouterPort, Switch
+from retia.model.kinds import KINDS, Host, NatType, Port, Router, RouterPort, Switch
 from retia.model.names import check_name, parse_path
 from retia.model.shapes import SECTIONS, nested
-from retia.values import Cidr, Ip, Mac
+from retia.values import Cidr, Ip, Mac, PortRange, Prefix
 
 PAGE = Path(__file__).parents[3] / "docs" / "document.md"
 
@@ -67,7 +67,27 @@ def test_places_name_file_line_and_path() -> None:
 def test_every_kind_has_a_section() -> None:
     assert set(SECTIONS.values()) == set(KINDS)
     assert {child for kind in KINDS for child in nested(kind).values()} == {kind for kind in KINDS if kind.parent}
-    assert set(nested(Switch)) == {"subnets", "ports"}
+    assert set(nested(Switch)) == {"subnets", "uplinks", "ports"}
+    assert set(nested(Router)) == {"edges", "ports", "routes", "nats"}
+    assert not nested(Host)
+
+
+def test_a_gateway_as_written() -> None:
+    text = """
+retia: 1
+document: a
+switches: {out: {uplinks: {hv1: {bridge: br-ex, vlan: 100}}}}
+routers:
+  r:
+    edges: {hv1: {priority: 10}}
+    nats: {out: {type: snat, internal: 10.0.0.0/16, ports: 1024-2047}, web: {type: floating, internal: 10.0.0.5}}
+"""
+    fields = {each.names: each.fields for each in parse(text, "a").wanted}
+    assert fields["out", "hv1"] == {"bridge": "br-ex", "vlan": 100}
+    assert fields["r", "hv1"] == {"priority": 10}
+    snat = {"type": NatType.SNAT, "internal": Prefix.parse("10.0.0.0/16"), "ports": PortRange(1024, 2047)}
+    assert fields["r", "out"] == snat
+    assert fields["r", "web"] == {"type": NatType.FLOATING, "internal": Prefix.parse("10.0.0.5")}
 
 
 def test_anchors_are_read() -> None:
