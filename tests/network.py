@@ -173,12 +173,13 @@ class Network:
         """Connections that earlier packets made are known."""
         states = {name: self.things["host-state", name] for name in self.compilers}
         hosts = {
-            name: replace(one, tracker=self.trackers.setdefault(name, one.tracker), live=partial(self._lives, name))
+            name: replace(one, tracker=self.trackers.setdefault(name, one.tracker), live=partial(self.lives, name))
             for name, one in host_flows(self.compilers, states).items()
         }
         return walk_hosts(hosts, host, frame, ofport)
 
-    def _lives(self, host: str, ofport: int) -> bool:
+    def lives(self, host: str, ofport: int) -> bool:
+        """Whether a host sees the host live whose tunnel it watches at a port."""
         keys = {self.things["host-state", other].key: other for other in self.compilers}
         other = keys.get(ofport - WATCHED_PORTS)
         return other is not None and (host, other) not in self.dead

@@ -93,13 +93,18 @@ def _send(network: Network, packet: dict[str, Any], others: dict[str, dict[str, 
         return network.send_at(came.host, came.port, answer_to(came.frame))
     if "after" in packet:
         _send(network, others[packet["after"]], others)
+    host, in_port, frame = entry(network, packet)
+    return network.send_at(host, in_port, frame)
+
+
+def entry(network: Network, packet: dict[str, Any]) -> tuple[str, int, bytes]:
+    """Host, OpenFlow port and frame of a packet that is sent."""
     send = dict(packet["send"])
     if ":" in packet["at"]:
-        host, switch = packet["at"].split(":")
         frame = network.frame_outside(**send) if "to" in send else network.ask_outside(**send)
-        return network.send_at(*network.uplink(host, switch), frame)
+        return *network.uplink(*packet["at"].split(":")), frame
     frame = network.ask(packet["at"], send["arp"]) if "arp" in send else network.frame(packet["at"], **send)
-    return network.send(packet["at"], frame)
+    return *network.place(packet["at"]), frame
 
 
 def _facts(seen: Packet, asked: dict[str, Any]) -> dict[str, Any]:
