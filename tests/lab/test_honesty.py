@@ -37,6 +37,8 @@ FALSE = """
   - {id: udp-seen-else, udp: {from: gw, to: world, sees: 203.0.113.9}}
   - {id: spread-nothing, spread: {from: gw, to: world, flows: 20, over: {hv1: 100}}}
   - {id: spread-too-little, spread: {from: gw, to: world, flows: 20, over: {hv1: 50-100}, lost-at-most: 20}}
+  - {id: spread-by-another, spread: {from: a, to: b, flows: 20, via: {world: 1-100}}}
+  - {id: true-spread, spread: {from: a, to: b, flows: 20, via: {a: 100}}}
   - {id: downloading-nowhere, wait: 0, downloading: {from: a, to: world}}
   - id: downloading-stalled
     do: [{isolate: hv2}, {wait: 0.6}, {join: hv2}]

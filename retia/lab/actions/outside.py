@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import secrets
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from retia.errors import InvalidInput
@@ -14,7 +15,8 @@ from retia.lab.actions.traffic import judge_source
 from retia.lab.contract import Offer
 from retia.lab.failure import CheckFailed
 from retia.lab.reader import Reader, Spot
-from retia.lab.words import HostName, StationName, Target
+from retia.lab.words import HostName, MacTarget, StationName, Target
+from retia.values import Mac
 
 if TYPE_CHECKING:
     from retia.lab.contract import Tap
@@ -136,16 +138,22 @@ class Share:
 
 @dataclass(frozen=True)
 class Spread:
-    """`flows` datagrams, each from another port, to an outside node: each host's share of those that come out into its
-    segment. All must come out, but for `lost-at-most`, and none twice."""
+    """`flows` datagrams, each from another port. `over`: each host's share of those that come out into its segments, on
+    their way to an outside node. `via`: the share that has each MAC, as `to` hears them. With neither `to` hears them
+    all. All must come, but for `lost-at-most`, and none twice."""
 
     from_: tuple[StationName, ...]
     to: StationName
-    over: dict[HostName, Share]
+    over: dict[HostName, Share] = field(default_factory=dict)
+    via: dict[MacTarget, Share] = field(default_factory=dict)
     flows: int = 1000
     at: Target | None = None
     port: int = PORT
     lost_at_most: int = 0
+
+    def __post_init__(self) -> None:
+        if self.over and self.via:
+            raise InvalidInput("shares are of hosts, with `over`, or of MACs, with `via`")
 
     async def run(self, lab: Lab) -> str:
         token = secrets.token_hex(12).encode()
@@ -153,45 +161,51 @@ class Spread:
         each = self.flows // len(self.from_)
         with contextlib.ExitStack() as stack:
             stack.enter_context(lab.station(self.to).absorb(self.port))
-            taps = {host: [stack.enter_context(tap) for tap in _taps(lab, host)] for host in self.over}
+            taps = {place: [stack.enter_context(tap) for tap in taps] for place, taps in self._taps(lab).items()}
             sending = (lab.station(name).scatter(address, self.port, each, token) for name in self.from_)
             await asyncio.gather(*sending)
-            counts = await _counted(taps, token)
-        return self._judge(counts, each * len(self.from_))
+            frames = await _collected(taps, token)
+        return self._judge(self._counts(lab, frames), each * len(self.from_))
+
+    def _taps(self, lab: Lab) -> dict[str, list[Tap]]:
+        """At each link of a host into a segment; or at who is to hear them."""
+        if self.over:
+            attached = {host: lab.file.physical.get(host, {}).values() for host in self.over}
+            return {host: [lab.hosts[host].segment_tap(one.segment) for one in each] for host, each in attached.items()}
+        return {self.to: [lab.station(self.to).tap()]}
+
+    def _counts(self, lab: Lab, frames: dict[str, list[bytes]]) -> dict[str, int]:
+        if not self.via:
+            return {place: len(came) for place, came in frames.items()}
+        sources = Counter(Mac(int.from_bytes(frame[6:12])) for frame in frames[self.to])
+        return {name: sources[lab.mac_of(name)] for name in self.via}
 
     def _judge(self, counts: dict[str, int], sent: int) -> str:
         total = sum(counts.values())
         if not sent - self.lost_at_most <= total <= sent:
             raise CheckFailed(f"{total} of {sent} came out: {_shares(counts, sent)}")
-        for host, share in self.over.items():
-            percent = counts[host] * 100 / sent
+        for where, share in (self.over or self.via).items():
+            percent = counts[where] * 100 / sent
             if not share.allows(percent):
-                raise CheckFailed(f"{percent:.0f} % came out there, expected {share}", where=host)
+                raise CheckFailed(f"{percent:.0f} % came out there, expected {share}", where=where)
         return f"{total} of {sent} flows came out: {_shares(counts, sent)}"
 
 
-def _taps(lab: Lab, host: HostName) -> list[Tap]:
-    """One at each link of a host into a segment."""
-    attached = lab.file.physical.get(host, {}).values()
-    return [lab.hosts[host].segment_tap(each.segment) for each in attached]
-
-
-async def _counted(taps: dict[HostName, list[Tap]], token: bytes) -> dict[str, int]:
-    """Frames with the token by host, once no more come."""
-    counts: dict[str, int] = dict.fromkeys(taps, 0)
+async def _collected(taps: dict[str, list[Tap]], token: bytes) -> dict[str, list[bytes]]:
+    """Frames with the token by place, once no more come."""
+    frames: dict[str, list[bytes]] = {place: [] for place in taps}
     end = time.monotonic() + LANDED
     while time.monotonic() < end:
-        for host, links in taps.items():
-            number = sum(token in frame for tap in links for frame in tap.received())
-            if number:
-                counts[host] += number
+        for place, links in taps.items():
+            if came := [frame for tap in links for frame in tap.received() if token in frame]:
+                frames[place] += came
                 end = time.monotonic() + LANDED
         await asyncio.sleep(0.01)
-    return counts
+    return frames
 
 
 def _shares(counts: dict[str, int], sent: int) -> str:
-    return ", ".join(f"{host} {number * 100 / sent:.0f} %" for host, number in counts.items())
+    return ", ".join(f"{place} {number * 100 / sent:.0f} %" for place, number in counts.items())
 
 
 ACTIONS: dict[str, type] = {"download": Download, "udp": Udp, "spread": Spread}

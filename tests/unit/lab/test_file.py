@@ -163,6 +163,7 @@ def test_wrong_heads(text: str, wanted: list[str]) -> None:
         ("{download: {from: a, to: b, at: '10.0.0.1:x'}}", "'x' is no port"),
         ("{download: {from: a, to: b, at: nobody}}", "there is no guest 'nobody'"),
         ("{spread: {from: a, to: b, over: {hv1: 50-20}}}", "'50-20' is no share"),
+        ("{spread: {from: a, to: b, over: {hv1: 50}, via: {b: 50}}}", "with `over`, or of MACs, with `via`"),
         ("{cut: {between: [hv1]}}", "this is between two hosts"),
         ("{cut: {between: [hv1, hv1]}}", "this is between two hosts"),
         ("{isolate: {host: hv1, what: all}}", "expected underlay or physical, got 'all'"),
