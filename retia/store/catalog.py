@@ -17,8 +17,8 @@ from typing import Any
 
 from retia.errors import Conflict, InvalidDocument, InvalidInput, Problem
 from retia.model.document import Document, Wanted
-from retia.model.gateways import outside_ports
-from retia.model.kinds import DEFAULT_PROJECT, Nat, Object, Port, Project, Route, RouterPort, Subnet, Uplink
+from retia.model.gateways import is_outside, outside_has_an_uplink, outside_ports
+from retia.model.kinds import DEFAULT_PROJECT, Edge, Nat, Object, Port, Project, Route, RouterPort, Subnet, Uplink
 from retia.model.names import did_you_mean, parse_path
 from retia.model.network import Network
 from retia.model.shapes import depth, fields, references
@@ -108,54 +108,76 @@ def parse_fields(kind: type[Object], given: Mapping[str, Any]) -> dict[str, Any]
 
 def delete(view: View, items: Object | Sequence[Object], cascade: bool = False) -> Changes:
     """Without `cascade` refused while anything lives in them or needs them. Raises Conflict naming it."""
-    doomed = {item.id: item for item in ([items] if isinstance(items, Object) else items)}
-    waiting = list(doomed.values())
-    while waiting:
-        for each in dependents(view.network, waiting.pop()):
-            if each.id not in doomed:
-                if not cascade:
-                    raise _still_used(view.network, list(doomed.values()))
-                doomed[each.id] = each
-                waiting.append(each)
+    given = list({item.id: item for item in ([items] if isinstance(items, Object) else items)}.values())
     draft = Draft(view.network, "", DEFAULT_PROJECT)
-    for item in doomed.values():
+    for item in with_dependents(view.network.copy(), given) if cascade else given:
         draft.remove(item)
+    if not cascade:
+        _raise_still_used(view.network, draft.after, given)
     return _finish(draft)
 
 
-def _still_used(network: Network, items: list[Object]) -> Conflict:
-    given = {item.id for item in items}
-    users = [each for item in items for each in dependents(network, item) if each.id not in given]
-    names = [network.label(each) for each in dict.fromkeys(users)]
-    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    what = f"{network.label(items[0])} is still used by {shown}"
-    return Conflict(what, advice="delete these first, or all at once with --cascade")
+def _raise_still_used(before: Network, left: Network, gone: list[Object]) -> None:
+    users = {each.id: each for item in gone for each in dependents(left, item)}
+    names = [before.label(each) for each in users.values()]
+    if names:
+        shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        what = f"{before.label(gone[0])} is still used by {shown}"
+        raise Conflict(what, advice="delete these first, or all at once with --cascade")
 
 
-def dependents(network: Network, item: Object) -> list[Object]:
-    """What can't stay when `item` goes: what lives in it, leads to it, or has its address from it."""
-    found = network.referrers(item.id, Object)
+def with_dependents(left: Network, items: Sequence[Object]) -> list[Object]:
+    """`items` and all that can't stay without them, each taken out of `left`."""
+    gone: list[Object] = []
+    waiting = list(items)
+    while waiting:
+        item = waiting.pop()
+        if item.id in left.objects:
+            left.remove(item)
+            gone.append(item)
+            waiting += dependents(left, item)
+    return gone
+
+
+def dependents(left: Network, item: Object) -> list[Object]:
+    """What can't stay in `left`, from which `item` is gone: what lives in it, leads to it, has its address from it."""
+    found = left.referrers(item.id, Object)
     if isinstance(item, Project):
-        found += [each for each in network.objects.values() if each.project == item.name and not each.shared]
-    if isinstance(item, Subnet):
-        found += [each for each in network.referrers(item.switch, Port) if any(a in item.cidr for a in each.addresses)]
-        ports = network.referrers(item.switch, RouterPort)
+        found += [each for each in left.objects.values() if each.project == item.name and not each.shared]
+    elif isinstance(item, Subnet):
+        found += [each for each in left.referrers(item.switch, Port) if any(a in item.cidr for a in each.addresses)]
+        ports = left.referrers(item.switch, RouterPort)
         found += [each for each in ports if any(cidr.address in item.cidr for cidr in each.addresses)]
-    if isinstance(item, RouterPort):
-        routes = network.referrers(item.router, Route)
-        found += [each for each in routes if any(each.next_hop in cidr for cidr in item.addresses)]
-        found += _lose_their_outside(network, item)
-    if isinstance(item, Uplink) and len(network.referrers(item.switch, Uplink)) == 1:
-        for port in network.referrers(item.switch, RouterPort):
-            found += _lose_their_outside(network, port)
+    elif isinstance(item, RouterPort):
+        ports = left.referrers(item.router, RouterPort)
+        others = [cidr for port in ports for cidr in port.addresses]
+        for route in left.referrers(item.router, Route):
+            if any(route.next_hop in cidr for cidr in item.addresses):
+                found += [route] if not any(route.next_hop in cidr for cidr in others) else []
+        found += _without_outside(left, item.router)
+    elif isinstance(item, Uplink):
+        found += _without_uplink(left, item)
+    elif isinstance(item, Edge):
+        found += _without_edge(left, item)
     return found
 
 
-def _lose_their_outside(network: Network, port: RouterPort) -> list[Object]:
-    """What is translated at a router, if this is its only way to the physical network."""
-    if [one.id for one in outside_ports(network, port.router)] != [port.id]:
-        return []
-    return list(network.referrers(port.router, Nat))
+def _without_outside(left: Network, router: str) -> list[Object]:
+    """What is translated where nothing leads to the physical network any more."""
+    return [] if outside_ports(left, router) else [*left.referrers(router, Nat)]
+
+
+def _without_uplink(left: Network, uplink: Uplink) -> list[Object]:
+    ports = left.referrers(uplink.switch, RouterPort)
+    if is_outside(left, uplink.switch):
+        return [port for port in ports if any(outside_has_an_uplink(left, port))]
+    return [nat for port in ports for nat in _without_outside(left, port.router)]
+
+
+def _without_edge(left: Network, edge: Edge) -> list[Object]:
+    its_own = [*left.referrers(edge.router, RouterPort), *left.referrers(edge.router, Nat)]
+    found: list[Object] = [each for each in its_own if each.host == edge.host]
+    return found if left.has(edge.router, Edge) else [*found, *outside_ports(left, edge.router)]
 
 
 def raise_problems(problems: Sequence[Problem]) -> None:

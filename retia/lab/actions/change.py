@@ -117,14 +117,8 @@ class Withdraw:
 
     async def run(self, lab: Lab) -> str:
         await lab.refresh()
-        waiting = [each.find(lab) for each in self.objects]
-        found: dict[str, Object] = {}
-        while waiting:
-            item = waiting.pop()
-            if item.id not in found:
-                found[item.id] = item
-                waiting += catalog.dependents(lab.network, item)
-        records = [await lab.store.get(key_of(item)) for item in found.values()]
+        found = catalog.with_dependents(lab.network.copy(), [each.find(lab) for each in self.objects])
+        records = [await lab.store.get(key_of(item)) for item in found]
         taken = {record.key: record.value for record in records if record is not None}
         await lab.store.commit(Transaction(deletes=set(taken)))
         lab.withdrawn |= taken

@@ -31,6 +31,31 @@ routers:
     routes: {out: {prefix: 0.0.0.0/0, next_hop: 10.0.1.254}}
 """
 
+GATEWAYS = """\
+retia: 1
+document: net
+hosts: {hv1: {}, hv2: {}, hv3: {}}
+switches:
+  out:
+    subnets: {out4: {cidr: 203.0.113.0/24, gateway: 203.0.113.1, pool: [203.0.113.100-203.0.113.199]}}
+    uplinks: {hv1: {bridge: br-ex}, hv2: {bridge: br-ex}}
+  web:
+    subnets: {web4: {cidr: 10.0.1.0/24, gateway: 10.0.1.1}}
+    ports: {web1: {addresses: [10.0.1.11], mac: 02:00:00:00:01:11}, web2: {addresses: [10.0.1.12]}}
+routers:
+  r1:
+    edges: {hv1: {priority: 10}, hv2: {}}
+    ports:
+      to-web: {switch: web}
+      out1: {switch: out, addresses: [203.0.113.11/24], host: hv1}
+      out2: {switch: out, addresses: [203.0.113.12/24], host: hv2}
+    routes: {out: {prefix: 0.0.0.0/0, next_hop: 203.0.113.1}}
+    nats:
+      all: {type: snat, internal: 10.0.1.0/24}
+      web1: {type: floating, internal: 10.0.1.11, external: 203.0.113.60}
+"""
+"""A router on two edges, with an outside port on each."""
+
 
 async def apply(store: Store, text: str, prune: bool = False) -> Changes:
     document = parse(text, "net.yaml")
