@@ -25,6 +25,9 @@ COMMANDS = (
     "create",
     "set",
     "delete",
+    "edge",
+    "floating-ip",
+    "lint",
     "status",
     "why",
     "reach",
@@ -34,7 +37,7 @@ COMMANDS = (
     "lab",
     "demo",
 )
-"""Each is a module beside this one, with an `app` of several commands or a function of its own name."""
+"""Each is a module beside this one, with an `app` of several commands or a function of its own name; - is _ there."""
 
 
 class _Commands(Mapping[str, Any]):
@@ -60,7 +63,7 @@ def _command(name: str) -> Any:
     """The command of this name, its module imported now. Raises KeyError for one that is not there."""
     if name not in COMMANDS:
         raise KeyError(name)
-    module: Any = importlib.import_module(f"retia.cli.{name}")
+    module: Any = importlib.import_module(f"retia.cli.{name.replace('-', '_')}")
     if hasattr(module, "app"):
         several: Any = typer.main.get_command(module.app)
         several.name = name

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections import ChainMap
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from retia.errors import InvalidInput
 from retia.model.kinds import Edge, Object, Router, Subnet, Switch
@@ -81,21 +81,22 @@ class Allocator:
 
     def address(self, switch: Object) -> tuple[Ip, ...]:
         """The next free address of the first subnet, by name, that has one; none where the switch has no subnet."""
-        every = sorted(self.network.subnets(switch.id), key=lambda subnet: subnet.name)
-        subnets = [subnet for subnet in every if subnet.cidr.family == 4]
-        held = ChainMap(self.network.held(switch.id).addresses, *self.network.externals(switch.id))
-        for subnet in subnets:
+        subnets = [subnet for subnet in self.network.subnets(switch.id) if subnet.cidr.family == 4]
+        return (self.free(subnets),) if subnets else ()
+
+    def free(self, subnets: Iterable[Subnet]) -> Ip:
+        """The next free address of the first of `subnets`, by name, that has one. Raises InvalidInput."""
+        ordered = sorted(subnets, key=lambda subnet: subnet.name)
+        for subnet in ordered:
+            held = ChainMap(self.network.held(subnet.switch).addresses, *self.network.externals(subnet.switch))
             if subnet.id not in self._free:
                 self._free[subnet.id] = _candidates(subnet)
             for address in self._free[subnet.id]:
                 if address not in held:
-                    return (address,)
-        if subnets:
-            names = ", ".join(f"{self.network.path(subnet)} ({subnet.cidr})" for subnet in subnets)
-            raise InvalidInput(
-                f"no address is free in {names}", advice="widen the pool, add a subnet, or delete unused ports"
-            )
-        return ()
+                    return address
+        names = ", ".join(f"{self.network.path(subnet)} ({subnet.cidr})" for subnet in ordered)
+        advice = "widen the pool, add a subnet, or delete unused ports"
+        raise InvalidInput(f"no address is free in {names}", advice=advice)
 
 
 def _candidates(subnet: Subnet) -> Iterator[Ip]:

@@ -175,7 +175,7 @@ def _without_uplink(left: Network, uplink: Uplink) -> list[Object]:
 
 
 def _without_edge(left: Network, edge: Edge) -> list[Object]:
-    its_own = [*left.referrers(edge.router, RouterPort), *left.referrers(edge.router, Nat)]
+    its_own: list[RouterPort | Nat] = [*left.referrers(edge.router, RouterPort), *left.referrers(edge.router, Nat)]
     found: list[Object] = [each for each in its_own if each.host == edge.host]
     return found if left.has(edge.router, Edge) else [*found, *outside_ports(left, edge.router)]
 
