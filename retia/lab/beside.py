@@ -17,9 +17,10 @@ from retia.lab.contract import Datagrams, Offer
 from retia.lab.count import Count
 from retia.lab.exports import IpfixReader, sflow_samples
 from retia.lab.failure import CheckFailed
-from retia.lab.frames import is_carried
+from retia.lab.frames import Arp, is_carried, parse_arp
 from retia.lab.reader import Reader, Spot
-from retia.lab.words import HostName, NodeName, StationName, Target
+from retia.lab.words import HostName, MacTarget, NodeName, StationName, Target
+from retia.values import Ip, Mac
 
 if TYPE_CHECKING:
     from retia.lab.lab import Lab
@@ -156,4 +157,39 @@ class Collects:
         return sum(map(count, datagrams.received()))
 
 
-CONDITIONS: dict[str, type] = {"arrived": Arrived, "downloading": Downloading, "collects": Collects}
+@dataclass(frozen=True)
+class Announced:
+    """Gratuitous ARP that a node hears meanwhile: that `address` is at `mac`."""
+
+    to: StationName
+    address: Target
+    mac: MacTarget
+    count: Count = field(default_factory=lambda: Count(1, more=True))
+    within: float = 0.0
+
+    @asynccontextmanager
+    async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
+        with lab.station(self.to).tap() as tap:
+            yield
+            address, mac = lab.address_of(self.address), lab.mac_of(self.mac)
+            end = time.monotonic() + self.within + FLIGHT
+            number = 0
+            while time.monotonic() < end and not (number and self.count.more and self.count.allows(number)):
+                await asyncio.sleep(0.02)
+                said = [parse_arp(frame) for frame in tap.received()]
+                number += sum(arp is not None and _announces(arp) == (address, mac) for arp in said)
+        if not self.count.allows(number):
+            raise CheckFailed(f"{self.to} heard {number} times that {address} is at {mac}, expected {self.count}")
+        notes.append(f"{self.to} heard that {address} is at {mac}")
+
+
+def _announces(arp: Arp) -> tuple[Ip, Mac] | None:
+    return (arp.sender, arp.sender_mac) if arp.sender == arp.target else None
+
+
+CONDITIONS: dict[str, type] = {
+    "arrived": Arrived,
+    "downloading": Downloading,
+    "collects": Collects,
+    "announced": Announced,
+}

@@ -55,6 +55,9 @@ FALSE = """
       - {ping: {from: a, to: b, count: 10}, within: 1, collects: {on: world, kind: sflow, count: 5+, within: 3}}
     collects: {on: world, kind: ipfix, count: 1+, within: 5}
   - {id: collected-too-much, ping: {from: a, to: b, count: 10}, collects: {on: world, kind: ipfix, count: 1, within: 2}}
+  - {id: not-announced, announce: {from: world}, announced: {to: gw, address: world, mac: gw, within: 0.2}}
+  - {id: true-announced, announce: {from: world}, announced: {to: gw, address: world, mac: world, count: 1}}
+  - {id: frame-from-another, frame: {from: world, to-mac: gw, ip: gw, received: {gw: {source-ip: 203.0.113.9}}}}
   - {id: arrived-none, ping: {from: a, to: b}, arrived: {hv2: 0}, within: 3}
   - {id: arrived-more, wait: 0, arrived: {hv2: 1-2}}
   - {id: true-cut, do: [{ping: {from: a, to: b}, within: 3}, {cut: {between: [hv1, hv2]}}]}

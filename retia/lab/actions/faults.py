@@ -87,33 +87,44 @@ async def _counted(host: Host, whole: Callable[[], Awaitable[bool]], begin: floa
 
 @dataclass(frozen=True)
 class RemoveFlows:
-    """Delete flows by hand: all of a host, of one stage, or those that `match`."""
+    """Delete flows by hand: all of a host, of one stage, or those that `match`. They must come back; with `lasting`
+    that is not waited for."""
 
     host: HostName
     stage: StageName | None = None
     match: str = ""
     mended: float = 1.0
+    lasting: bool = False
 
     async def run(self, lab: Lab) -> str:
         host = lab.hosts[self.host]
         table = f"table={int(STAGES[self.stage])}" if self.stage else ""
         wanted = ",".join(filter(None, [table, self.match]))
-        took = await mended(host, host.remove_flows(wanted), self.mended)
+        removing = host.remove_flows(wanted)
+        if self.lasting:
+            await removing
+            return f"flows of {self.host} are taken out"
+        took = await mended(host, removing, self.mended)
         return f"flows of {self.host} are back within {took:.2f} s"
 
 
 @dataclass(frozen=True)
 class AddFlow:
-    """Add a flow by hand, as Open vSwitch writes it; in the table of a stage. It must go, and nothing else."""
+    """Add a flow by hand, as Open vSwitch writes it; in the table of a stage. It must go, and nothing else;
+    with `lasting` that is not waited for."""
 
     host: HostName
     flow: str
     stage: StageName
     mended: float = 1.0
+    lasting: bool = False
 
     async def run(self, lab: Lab) -> str:
         host = lab.hosts[self.host]
         adding = host.add_flow(f"table={int(STAGES[self.stage])},{self.flow}")
+        if self.lasting:
+            await adding
+            return f"a flow more in {self.stage} of {self.host}"
         took = await mended(host, adding, self.mended)
         return f"the flow is gone within {took:.2f} s"
 

@@ -107,6 +107,8 @@ class Received:
 
     source_mac: MacTarget | None = None
     destination_mac: MacTarget | None = None
+    source_ip: Target | None = None
+    destination_ip: Target | None = None
     ttl: int | None = None
 
     @classmethod
@@ -121,6 +123,8 @@ class Received:
         changes = {
             "source_mac": lab.mac_of(self.source_mac) if self.source_mac else None,
             "destination_mac": lab.mac_of(self.destination_mac) if self.destination_mac else None,
+            "source": lab.address_of(self.source_ip) if self.source_ip else None,
+            "destination": lab.address_of(self.destination_ip) if self.destination_ip else None,
             "ttl": self.ttl,
         }
         return replace(sent, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
@@ -236,6 +240,21 @@ def _is_about(frame: bytes, asked: Ip, asker: Ip) -> bool:
 
 
 @dataclass(frozen=True)
+class AnnounceAddress:
+    """A gratuitous ARP request (RFC 5227, 3): a guest or outside node says that it has an address, at a MAC."""
+
+    from_: StationName
+    address: Target | None = None
+    mac: MacTarget | None = None
+
+    async def run(self, lab: Lab) -> str:
+        mac, address = lab.mac_of(self.mac or self.from_), lab.address_of(self.address or self.from_)
+        with lab.station(self.from_).tap() as tap:
+            tap.send(Arp(1, mac, address, NOBODY, address).pack(BROADCAST))
+        return f"{self.from_} says that {address} is at {mac}"
+
+
+@dataclass(frozen=True)
 class Tcp:
     """A stream of `size` bytes from one guest to another arrives whole."""
 
@@ -252,4 +271,4 @@ class Tcp:
         return f"{self.size / 1e6:g} MB in {seconds:.2f} s, {self.size * 8 / seconds / 1e6:.0f} Mbit/s"
 
 
-ACTIONS: dict[str, type] = {"ping": Ping, "frame": SendFrame, "arp": AskArp, "tcp": Tcp}
+ACTIONS: dict[str, type] = {"ping": Ping, "frame": SendFrame, "arp": AskArp, "announce": AnnounceAddress, "tcp": Tcp}
