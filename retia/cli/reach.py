@@ -20,9 +20,10 @@ from retia.errors import InvalidInput, NotFound
 from retia.flows.fields import TCP, UDP
 from retia.model.kinds import DEFAULT_PROJECT, Object, Port
 from retia.model.network import Network
+from retia.reach.answers import Answer
 from retia.reach.everyone import Everyone, ask_all
 from retia.reach.probes import Probe
-from retia.reach.question import Answer, Asker
+from retia.reach.question import Asker
 from retia.reach.world import World, imagine, part_for
 from retia.store import catalog
 from retia.store.sync import Sync
@@ -34,7 +35,9 @@ PORTS = range(1, 65536)
 
 def reach(
     context: typer.Context,
-    ends: Annotated[list[str] | None, typer.Argument(help="Two ports; the second may be an address.")] = None,
+    ends: Annotated[
+        list[str] | None, typer.Argument(help="Two ports; the second may be an address, the first one outside.")
+    ] = None,
     everyone: Annotated[
         bool, typer.Option("--all", help="Every pair of ports; those that cannot talk, grouped.")
     ] = False,
@@ -87,15 +90,26 @@ def _objects(file: Path) -> list[Object]:
 
 def _pair(things: Things, source: str, target: str, project: str, probe: Probe) -> Answer:
     network = Network(thing for thing in things.values() if isinstance(thing, Object))
-    start = _port(network, source, project)
-    end = _end(network, target, project)
-    ends: list[str | Ip] = [start.id, end.id if isinstance(end, Port) else end]
+    start, end = _end(network, source, project), _end(network, target, project)
     if start == end:
         raise InvalidInput(f"{source} is both ends", where="reach", advice="give two ports")
+    if isinstance(start, Ip):
+        _check_outside(network, start, project)
+    ends: list[str | Ip] = [one.id if isinstance(one, Port) else one for one in (start, end)]
     return Asker(World(part_for(things, ends))).ask(start, end, probe)
 
 
+def _check_outside(network: Network, address: Ip, project: str) -> None:
+    """An address as the source is somebody's outside. Raises InvalidInput."""
+    own = next((port for port in network.of(Port) if address in port.addresses), None)
+    if address.family != 4 or own is not None:
+        what = f"{address} is {network.label(own)}" if own else f"{address} is no IPv4 address"
+        advice = f"ask from {network.path(own, project)}" if own else "name a port, or somebody's address outside"
+        raise InvalidInput(what, where="reach", advice=advice)
+
+
 def _end(network: Network, text: str, project: str) -> Port | Ip:
+    """Raises NotFound, or InvalidInput with the ports that bear a bare name."""
     try:
         return Ip.parse(text)
     except InvalidInput:
@@ -103,7 +117,6 @@ def _end(network: Network, text: str, project: str) -> Port | Ip:
 
 
 def _port(network: Network, text: str, project: str) -> Port:
-    """Raises NotFound, or InvalidInput with the ports that bear a bare name."""
     try:
         return network.find(Port, text, project)
     except InvalidInput as error:

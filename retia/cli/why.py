@@ -1,4 +1,5 @@
-"""`retia why`: why a flow is there, down to the user's objects; or whether two ports can talk, and what is missing."""
+"""`retia why`: why a flow is there, down to the user's objects; or whether a port can talk to another one or reach an
+address, and what is missing."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from retia.errors import InvalidInput
 from retia.model.kinds import DEFAULT_PROJECT, Object, Port
 from retia.model.network import Network
 from retia.store.sync import Sync
+from retia.values import Ip
 
 UNREACHABLE = 3
 """The exit code for two ports that cannot talk."""
@@ -26,7 +28,9 @@ def why(
     context: typer.Context,
     asked: Annotated[
         list[str],
-        typer.Argument(help="A line of ovs-ofctl dump-flows (quoted, or - for input), a cookie, or two ports."),
+        typer.Argument(
+            help="A line of dump-flows (quoted, or - for input), a cookie, or two ports; the second may be an address."
+        ),
     ],
     project: Project = DEFAULT_PROJECT,
     output: Output = Form.table,
@@ -52,10 +56,17 @@ async def _pair(settings: Settings, first: str, second: str, project: str) -> Ve
         sync = Sync(store)
         delta = await sync.first()
     network = Network(thing for thing in sync.view.values() if isinstance(thing, Object))
-    ports = [network.find(Port, name, project).id for name in (first, second)]
+    start, end = network.find(Port, first, project), _end(network, second, project)
     compiler = Compiler("")
     compiler.change(delta.changes)
-    return why_pair(compiler, sync.view, ports[0], ports[1])
+    return why_pair(compiler, sync.view, start.id, end if isinstance(end, Ip) else end.id)
+
+
+def _end(network: Network, text: str, project: str) -> Port | Ip:
+    try:
+        return Ip.parse(text)
+    except InvalidInput:
+        return network.find(Port, text, project)
 
 
 def _show_pair(verdict: Verdict, asked: list[str], output: Form) -> None:

@@ -1,19 +1,23 @@
-"""Whether two ports can talk: the way there and back over the facts, or the first thing that is missing.
+"""Whether two ports can talk, or a port reaches an address: the way over the facts, or the first thing that is missing.
 
-It asks what the rules ask (a port works, lives somewhere, a router joins, a route leads on), hop by hop, and stops at
-the first gap. It needs no switch: any host's compiler has all the facts.
+It asks what the rules ask (a port works, lives somewhere, a router joins and runs on an edge that lives, a route leads
+on, an uplink leads out), hop by hop, and stops at the first gap. It needs no switch: any host's compiler has all the
+facts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from retia.compile.clashes import Displaced, Outranked, PortClaim
+from retia.compile.clashes import Displaced, Outranked, PortClaim, RouterClaim
 from retia.compile.compiler import Compiler
 from retia.compile.explain import Labels, Things
 from retia.compile.facts import (
     NEVER_ROUTED,
     BindingFact,
+    DnatFact,
+    HostFact,
     HostTunnel,
     InterfaceFact,
     PortAddress,
@@ -22,11 +26,13 @@ from retia.compile.facts import (
     RouterAddress,
     RouterFact,
     RouterPortFact,
+    SnatFact,
     SwitchFact,
     Unusable,
+    UplinkFact,
 )
-from retia.compile.presence import HostDown, Link, Named, Tunnel, port_part, project_part, switch_part
-from retia.compile.routes import ActiveRoute, BestHop
+from retia.compile.presence import EdgeHost, HostDown, Link, Named, Pinned, Tunnel, port_part, project_part, switch_part
+from retia.compile.routes import ActiveRoute, BestHop, Sink, Target
 from retia.compile.routing import Connected
 from retia.model.kinds import Subnet
 from retia.model.state import Alive
@@ -44,6 +50,7 @@ class Verdict:
     missing: str = ""
     advice: str = ""
     notes: tuple[str, ...] = ()
+    end: str = "they can talk, both ways"
 
     @property
     def reachable(self) -> bool:
@@ -54,7 +61,7 @@ class Verdict:
         if self.missing:
             lines += [f"missing: {self.missing}"] + ([f"  {self.advice}"] if self.advice else [])
         else:
-            lines.append("they can talk, both ways")
+            lines.append(self.end)
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
@@ -64,19 +71,36 @@ class _Missing(Exception):
         self.what, self.advice = what, advice
 
 
-def why_pair(compiler: Compiler, things: Things, first: str, second: str) -> Verdict:
-    """Two ports, by id or as an iface-id names them ([PROJECT/]SWITCH/PORT): the way from one to the other and back."""
+def why_pair(compiler: Compiler, things: Things, first: str, second: str | Ip) -> Verdict:
+    """Two ports, by id or as an iface-id names them ([PROJECT/]SWITCH/PORT): the way from one to the other and back.
+    Of a port and an address: the way there."""
     search = _Search(compiler, things)
     try:
-        start, end = search.resolve(first), search.resolve(second)
+        start = search.resolve(first)
+        if isinstance(second, Ip):
+            search.check_port(start)
+            end = search.go_to(start, second)
+            return Verdict(tuple(search.way), notes=tuple(search.notes), end=end)
+        there = search.resolve(second)
         search.check_port(start)
-        search.check_port(end)
-        search.go(start, end)
+        search.check_port(there)
+        search.go(start, there)
         search.step("and back:")
-        search.go(end, start)
+        search.go(there, start)
     except _Missing as gap:
         return Verdict(tuple(search.way), gap.what, gap.advice, tuple(search.notes))
     return Verdict(tuple(search.way), notes=tuple(search.notes))
+
+
+class _Way(NamedTuple):
+    """One router on: how well it fits, into which switch, to which next hop (None: dropped), by which object, and how
+    many next hops share it."""
+
+    rank: tuple[int, int, int]
+    switch: str
+    hop: Ip | None
+    by: str
+    sharing: int = 1
 
 
 class _Search:
@@ -91,6 +115,9 @@ class _Search:
 
     def step(self, text: str) -> None:
         self.way.append(text)
+
+    def note(self, text: str) -> None:
+        self.notes += [] if text in self.notes else [text]
 
     # -- the ends --------------------------------------------------------------------------------------------------
 
@@ -147,10 +174,12 @@ class _Search:
             raise _Missing(f"host {host}, where {self._short(port)} lives, is not registered", "start its agent")
         elif not self._find(Tunnel, host=host):
             self._check_displaced(host)
-        if not any(isinstance(thing, Alive) and thing.host == host for thing in self._things.values()):
-            note = f"the agent of host {host} is not alive: packets flow, changes do not reach it"
-            self.notes += [] if note in self.notes else [note]
+        self._note_alive(host)
         self.step(f"{self._name(port)} lives on host {host}")
+
+    def _note_alive(self, host: str) -> None:
+        if not any(isinstance(thing, Alive) and thing.host == host for thing in self._things.values()):
+            self.note(f"the agent of host {host} is not alive: packets flow, changes do not reach it")
 
     def _check_plugged(self, port: str) -> None:
         named = self._find(Named, port=port)
@@ -165,17 +194,154 @@ class _Search:
         if here.switch == there.switch:
             self.step(f"both are ports of {self._name(here.switch)}")
             return
-        target = self._address(end)
-        router = self._first_router(here.switch, self._address(start), target)
+        router, target, switch = self._follow(start, self._address(end))
+        if switch != there.switch:
+            what = f"{self._name(router)} looks for {target} in {self._name(switch)}"
+            raise _Missing(f"{what}, and {self._short(end)} is not on it", "mind overlapping prefixes")
+
+    def go_to(self, start: str, target: Ip) -> str:
+        """The way to an address, whosever it is; what there is to say at its end."""
+        switch = self._find(PortFact, id=start)[0].switch
+        if not self._is_near(switch, self._address(start), target):
+            _, target, switch = self._follow(start, target)
+        elif self._leaves(switch, target):
+            self._leave_here(start, switch)
+        if self._leaves(switch, target):
+            return "it leaves for the physical network"
+        self._check_owner(switch, target)
+        return "it gets there"
+
+    def _is_near(self, switch: str, source: Ip, target: Ip) -> bool:
+        """Whether a guest looks for an address on its own switch."""
+        nets = [thing.cidr for thing in self._things.values() if isinstance(thing, Subnet) and thing.switch == switch]
+        return any(source in cidr and target in cidr for cidr in nets)
+
+    def _check_owner(self, switch: str, target: Ip) -> None:
+        """Who has an address on a switch."""
+        links = self._find(RouterClaim, switch=switch, address=target)
+        ports = self._find(PortClaim, switch=switch, address=target)
+        if links:
+            self.step(f"{target} is an address of {self._name(links[0].port)}")
+        elif ports:
+            self.step(f"{target} is {self._name(ports[0].port)}")
+            self.check_port(ports[0].port)
+        elif names := self._translators(target):
+            self.step(f"{target} is an address outside, by {names[0]}")
+        else:
+            what = f"nobody has {target} in {self._name(switch)}"
+            raise _Missing(what, "correct the address, or give it to a port")
+
+    def _translators(self, address: Ip) -> list[str]:
+        """The NAT rules that an address outside belongs to."""
+        rules = [one.id for one in self._find(DnatFact, external=address)]
+        rules += [one.id for one in self._find(SnatFact, external=address)]
+        return [self._name(one) for one in rules]
+
+    def _follow(self, start: str, target: Ip) -> tuple[str, Ip, str]:
+        """From router to router: the last one, the address it looks for (translated on the way), and the switch."""
+        source = self._address(start)
+        router = self._first_router(self._find(PortFact, id=start)[0].switch, source, target)
         for _ in range(HOPS):
-            switch, hop = self._route(router, target)
+            self._check_edges(router, start)
+            target = self._translate_target(router, target)
+            switch, hop = self._route(router, source, target)
+            if self._leaves(switch, hop):
+                self._translate_source(router, source)
+                self._leave(router, switch, hop)
+                return router, target, switch
             if hop == target:
-                if switch != there.switch:
-                    what = f"{self._name(router)} looks for {target} in {self._name(switch)}"
-                    raise _Missing(f"{what}, and {self._short(end)} is not on it", "mind overlapping prefixes")
-                return
+                return router, target, switch
             router = self._router_with(switch, hop)
         raise _Missing(f"routers pass packets for {target} on for ever", "look at their static routes for a loop")
+
+    # -- edges and the physical network ----------------------------------------------------------------------------
+
+    def _check_edges(self, router: str, start: str) -> None:
+        """A router on edges needs one that is not drained and in service, unless the guest is on an edge."""
+        if not self._find(Pinned, router=router):
+            return
+        edges = self._edges(router)
+        names = ", ".join(one.host + ("" if one.up else " (drained)") for one in edges)
+        home = {one.host for one in self._find(BindingFact, port=start)}
+        if not any(one.up or one.host in home for one in edges):
+            what = f"{self._name(router)} has no edge that is not drained ({names or 'none is declared'})"
+            raise _Missing(what, "set the admin_state of one of its edges to true, or add an edge")
+        if not any(self._serves(one.host) for one in edges if one.up or one.host in home):
+            what = f"no edge of {self._name(router)} is registered and in service ({names})"
+            raise _Missing(what, "start the agent of one, or set that host's admin_state to true")
+        self.step(f"{self._name(router)} runs on edges: {names}")
+        for one in edges:
+            if not self._serves(one.host):
+                self.note(f"edge {one.host} of {self._short(router)} is not registered, or out of service")
+            elif one.up:
+                self._note_alive(one.host)
+
+    def _edges(self, router: str) -> list[EdgeHost]:
+        return sorted(self._find(EdgeHost, router=router), key=lambda one: one.rank)
+
+    def _serves(self, host: str) -> bool:
+        return bool(self._find(Tunnel, host=host)) or (host == self._host and not self._find(HostDown, host=host))
+
+    def _leaves(self, switch: str, address: Ip) -> bool:
+        """Whether an address is looked for on the physical network."""
+        if not self._find(UplinkFact, switch=switch):
+            return False
+        if self._translators(address) or self._find(PortClaim, switch=switch, address=address):
+            return False
+        return not self._find(RouterClaim, switch=switch, address=address)
+
+    def _leave(self, router: str, switch: str, hop: Ip) -> None:
+        """A router leaves by the uplinks of its edges."""
+        ways, without = [], []
+        for edge in self._edges(router):
+            hosts = {host.id for host in self._find(HostFact, name=edge.host)}
+            ports = [one for one in self._find(RouterPortFact, router=router, switch=switch) if one.on in {"", *hosts}]
+            uplinks = [one for one in self._find(UplinkFact, switch=switch) if one.host in hosts]
+            ways += [f"{one.bridge} of {edge.host}" for one in uplinks if ports]
+            without += [] if ports and uplinks else [edge.host]
+        if not ways:
+            what = f"no edge of {self._name(router)} has a port and an uplink on {self._name(switch)}"
+            raise _Missing(what, f"give {self._short(switch)} an uplink on {' or '.join(without) or 'an edge'}")
+        for host in without:
+            self.note(
+                f"edge {host} of {self._short(router)} has no way out on {self._short(switch)}: packets end there"
+            )
+        self.step(f"it leaves by uplink {' or '.join(ways)}, to {hop} there")
+
+    def _leave_here(self, start: str, switch: str) -> None:
+        """A guest of a switch with uplinks leaves by that of its own host."""
+        host = self._find(BindingFact, port=start)[0].host
+        ids = {one.id for one in self._find(HostFact, name=host)}
+        uplinks = [one for one in self._find(UplinkFact, switch=switch) if one.host in ids]
+        if not uplinks:
+            what = f"host {host}, where {self._short(start)} lives, has no uplink of {self._name(switch)}"
+            raise _Missing(what, f"give {self._short(switch)} an uplink on {host}")
+        self.step(f"it leaves by uplink {uplinks[0].bridge} of {host}")
+
+    # -- NAT -------------------------------------------------------------------------------------------------------
+
+    def _translate_target(self, router: str, target: Ip) -> Ip:
+        rules = sorted(self._find(DnatFact, router=router, external=target), key=lambda one: one.id)
+        for one in rules:
+            if not one.protocol:
+                self.step(f"{self._name(one.id)} translates {target} to {one.internal}")
+                return one.internal
+            self.note(f"{self._short(one.id)} translates one port of {target}, to {one.internal}")
+        return target
+
+    def _translate_source(self, router: str, source: Ip) -> None:
+        floating = sorted(self._find(DnatFact, router=router, internal=source, both=True), key=lambda one: one.id)
+        rules = [one for one in self._find(SnatFact, router=router) if source in Cidr(one.prefix, one.length)]
+        if floating:
+            self.step(f"{self._name(floating[0].id)} translates {source} to {floating[0].external}")
+        elif rules:
+            best = max(rules, key=lambda one: one.length)
+            to = str(best.external) if best.external else "the own address of the edge"
+            self.step(f"{self._name(best.id)} translates {source} to {to}")
+        else:
+            self.note(f"nothing translates {source}: the physical network has to know the way back to it")
+
+    # -- routers ---------------------------------------------------------------------------------------------------
 
     def _address(self, port: str) -> Ip:
         found = sorted(one.address for one in self._find(PortAddress, port=port))
@@ -199,7 +365,7 @@ class _Search:
         for link in links:
             if any(one.address in gateways for one in self._find(RouterAddress, port=link.port)):
                 return link.router
-        leading = [link.router for link in links if self._leads(link.router, target)]
+        leading = [link.router for link in links if self._leads(link.router, source, target)]
         return (leading or [link.router for link in links])[0]
 
     def _router_with(self, switch: str, hop: Ip) -> str:
@@ -222,21 +388,24 @@ class _Search:
                 self._check_displaced(router.id)
         raise _Missing(f"no router joins {self._name(switch)}", "give a router a port on that switch")
 
-    def _leads(self, router: str, target: Ip) -> bool:
-        return (self._connected(router, target) or self._static(router, target)) is not None
+    def _leads(self, router: str, source: Ip, target: Ip) -> bool:
+        return (self._connected(router, target) or self._static(router, source, target)) is not None
 
-    def _route(self, router: str, target: Ip) -> tuple[str, Ip]:
+    def _route(self, router: str, source: Ip, target: Ip) -> tuple[str, Ip]:
         """One router on: into which switch, to which next hop."""
         if any(target in never for never in NEVER_ROUTED):
             raise _Missing(f"routers never carry packets to {target}", "give the port another address")
-        connected, static = self._connected(router, target), self._static(router, target)
+        connected, static = self._connected(router, target), self._static(router, source, target)
         found = [one for one in (connected, static) if one is not None]
         if not found:
-            self.notes.append(f"{self._short(router)} says so to the sender: ICMP network unreachable")
+            self.note(f"{self._short(router)} says so to the sender: ICMP network unreachable")
             raise _Missing(f"{self._name(router)} has no route to {target}", self._advice(router, target))
-        _, into, following, by = max(found, key=lambda one: one[0])
-        self.step(f"{self._name(router)} sends {target} to {following}, into {self._short(into)}, by {by}")
-        return into, following
+        best = max(found, key=lambda one: one.rank)
+        if best.hop is None:
+            raise _Missing(f"{best.by} drops what is for {target}", "delete it, or route a longer prefix elsewhere")
+        step = f"{self._name(router)} sends {target} to {best.hop}, into {self._short(best.switch)}, by {best.by}"
+        self.step(step + (f", one of {best.sharing} that share" if best.sharing > 1 else ""))
+        return best.switch, best.hop
 
     def _advice(self, router: str, target: Ip) -> str:
         for route in self._find(RouteFact, router=router):
@@ -246,20 +415,35 @@ class _Search:
             return f"add a route, or a router port there ({self._short(port.id)} is down)"
         return "add a route, or a router port there"
 
-    def _connected(self, router: str, target: Ip) -> tuple[int, str, Ip, str] | None:
-        """Of a connected prefix: its rank, the switch, the next hop, and the object that says so."""
+    def _connected(self, router: str, target: Ip) -> _Way | None:
         fitting = [one for one in self._find(Connected, router=router) if target in Cidr(one.prefix, one.length)]
         if not fitting:
             return None
         best = max(fitting, key=lambda one: one.length)
         switch: str = self._find(RouterPortFact, id=best.port)[0].switch
-        return 2 * best.length + 1, switch, target, self._name(best.port)
+        return _Way((best.length, 1, 0), switch, target, self._name(best.port))
 
-    def _static(self, router: str, target: Ip) -> tuple[int, str, Ip, str] | None:
-        fitting = [one for one in self._find(BestHop, router=router) if target in Cidr(*one.target[:2])]
-        if not fitting:
+    def _static(self, router: str, source: Ip, target: Ip) -> _Way | None:
+        """Of a prefix a route for the source counts first; of those that share the one to the lowest next hop."""
+        hops = [one for one in self._find(BestHop, router=router) if _is_for(one.target, source, target)]
+        sinks = [one for one in self._find(Sink, router=router) if _is_for(one.target, source, target)]
+        ranks = [*(_rank(one.target) for one in hops), *(_rank(one.target) for one in sinks)]
+        if not ranks:
             return None
-        best = max(fitting, key=lambda one: (one.target[1], one.target[3], -one.hop[0]))
-        next_hop, port = best.hop
+        rank = max(ranks)
+        for sink in sinks:
+            if _rank(sink.target) == rank:
+                return _Way(rank, "", None, self._name(sink.route))
+        best = sorted((one.hop, one.route) for one in hops if _rank(one.target) == rank)
+        (next_hop, port), route = best[0]
         switch: str = self._find(RouterPortFact, id=port)[0].switch
-        return 2 * best.target[1], switch, next_hop, self._name(best.route)
+        return _Way(rank, switch, next_hop, self._name(route), len(best))
+
+
+def _is_for(wanted: Target, source: Ip, target: Ip) -> bool:
+    return target in Cidr(*wanted[:2]) and source in Cidr(*wanted[2:])
+
+
+def _rank(target: Target) -> tuple[int, int, int]:
+    """Of equal prefixes a connected one counts first, then the longest source."""
+    return target[1], 0, target[3]

@@ -10,8 +10,9 @@ from itertools import combinations
 from typing import Any
 
 from retia.model.kinds import Port
+from retia.reach.answers import Obstacle
 from retia.reach.probes import Probe
-from retia.reach.question import Asker, Obstacle
+from retia.reach.question import Asker
 from retia.reach.world import World
 
 SHOWN = 5

@@ -73,7 +73,9 @@ def test_a_document_alone(document: str, tmp_path: Path) -> None:
         (["web/one", "db/one", "--all"], 2, "give two ports, or --all"),
         (["--all", "--tcp", "1", "--udp", "2"], 2, "one question at a time"),
         (["web/one", "db/one", "--udp", "70000"], 2, "70000 is no port"),
-        (["web/one", "10.0.2.77"], 3, "no: No port that lives anywhere has the address of the next hop"),
+        (["web/one", "10.0.2.77"], 3, "no: nobody has 10.0.2.77 in switch db (document net)\n  correct the address"),
+        (["10.0.1.5", "web/two"], 2, "10.0.1.5 is port web/one\n  ask from web/one"),
+        (["198.51.100.7", "web/one"], 3, "no: no router that meets the physical network leads to 10.0.1.5"),
     ],
 )
 def test_wrong_questions(document: str, words: list[str], exit_code: int, said: str) -> None:
