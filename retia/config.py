@@ -44,7 +44,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = "auto"
     ovs_run_dir: Annotated[str, Says("Where Open vSwitch keeps its sockets.")] = "/var/run/openvswitch"
-    run_dir: Annotated[str, Says("Where the agent keeps its control socket.")] = "/run/retia"
+    run_dir: Annotated[
+        str, Says("Where the agent keeps its control socket, and what it is to know after a restart.")
+    ] = "/run/retia"
     lease_seconds: Annotated[float, Says("A host counts as dead when its agent was away this long.")] = 10.0
     bfd_interval: Annotated[
         int,
@@ -54,12 +56,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
         msgspec.Meta(ge=50, le=60000),
     ] = 200
+    direct_exit: Annotated[
+        bool,
+        Says(
+            "What guests of this host send to the outside leaves by the host's own network instead of an edge: by the "
+            "bridge's own port, forwarded by its kernel (net.ipv4.ip_forward). See gateways.md."
+        ),
+    ] = False
     ipfix_collector: Annotated[
         str, Says("Where Open vSwitch sends IPFIX records of sampled packets, ADDRESS:PORT; nowhere by default.")
     ] = ""
     ipfix_sampling: Annotated[
         int, Says("One in this many packets is sampled for IPFIX."), msgspec.Meta(ge=1, le=0xFFFFFFFF)
     ] = 64
+    ipfix_timeout: Annotated[
+        int,
+        Says("Seconds that the sampled packets of a connection are added up before a record of them is sent."),
+        msgspec.Meta(ge=1, le=4200),
+    ] = 60
     sflow_collector: Annotated[
         str, Says("Where Open vSwitch sends sFlow datagrams, ADDRESS:PORT; nowhere by default.")
     ] = ""

@@ -16,7 +16,8 @@ FLOW_SAMPLES = (1, 3)
 
 @dataclass
 class IpfixReader:
-    """`templates` by domain and number: the lengths of a record's fields. Those of options are not flows: None."""
+    """`templates` by domain and number: the lengths of a record's fields. Those of options are not flows: None. Who
+    begins to listen late may not hear a template for long: a set of an unknown one counts as one record."""
 
     templates: dict[tuple[int, int], tuple[int, ...] | None] = field(default_factory=dict)
 
@@ -40,8 +41,10 @@ class IpfixReader:
         if number in (TEMPLATES, OPTION_TEMPLATES):
             self._learn(domain, body, number == OPTION_TEMPLATES)
             return 0
-        lengths = self.templates.get((domain, number))
-        return _count(lengths, body) if number >= FIRST_DATA and lengths else 0
+        lengths = self.templates.get((domain, number), ())
+        if number < FIRST_DATA or lengths is None:
+            return 0
+        return _count(lengths, body) if lengths else 1
 
     def _learn(self, domain: int, body: bytes, options: bool) -> None:
         place = 0

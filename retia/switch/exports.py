@@ -16,9 +16,8 @@ from retia.errors import Conflict, InvalidInput
 from retia.switch.ovsdb import Database, Row, as_map, identifiers, many, mapping
 from retia.values import Ip
 
-CACHE_SECONDS, CACHE_FLOWS = 60, 16384
-"""Open vSwitch adds up the sampled packets of a connection this long, and so many connections at the most, before it
-sends a record."""
+CACHE_FLOWS = 16384
+"""Open vSwitch adds up the sampled packets of so many connections at the most."""
 HEADER_BYTES = 128
 """Of each sampled packet, to the sFlow collector."""
 
@@ -45,7 +44,7 @@ def _ipfix(settings: Settings) -> Row | None:
         "targets": _collector(settings.ipfix_collector, "ipfix_collector", 4739),
         "sampling": settings.ipfix_sampling,
         "obs_domain_id": int(Ip.parse(settings.tunnel_address)) if settings.tunnel_address else 0,
-        "cache_active_timeout": CACHE_SECONDS,
+        "cache_active_timeout": settings.ipfix_timeout,
         "cache_max_flows": CACHE_FLOWS,
         "other_config": as_map({"enable-tunnel-sampling": "true"}),
     }

@@ -50,7 +50,8 @@ def test_options_are_no_flows_and_domains_are_apart() -> None:
     options = struct.pack("!HHH", 258, 2, 1) + struct.pack("!HHHH", 149, 4, 41, 8)
     assert reader.records(message(set_of(3, options), set_of(258, bytes(12)))) == 0
     reader.records(message(set_of(2, template(256, (8, 4)))))
-    assert reader.records(message(set_of(256, bytes(4)), domain=2)) == 0
+    assert reader.records(message(set_of(256, bytes(8)))) == 2
+    assert reader.records(message(set_of(256, bytes(8)), domain=2)) == 1, "a set has a record at least"
 
 
 @pytest.mark.parametrize("data", [b"", message(version=9), message()[:-1], message(b"\0\2\0\0")])
