@@ -4,11 +4,15 @@ A check over several objects (an address lies in a subnet, nothing lives in a de
 transaction must fail when that view is no longer true, and only then. Each switch, router and project has two
 records beside the watched data:
 
-    fence/shape/<id>     put by whoever changes what its members are judged by: its subnets, router ports, routes, end
+    fence/shape/<id>     put by whoever changes what its members are judged by: its subnets, router ports, routes,
+                         uplinks, edges, what it translates, its end
     fence/members/<id>   put, without comparing it, by whoever adds or changes a member
 
     a member (a port)            compares shape, puts members               any number of them at once
     a shaper (a subnet, delete)  compares shape and members, puts shape     one at a time, alone
+
+A translation shapes its router and the switches outside, where its address is one of many routers'. An edge is a member
+of the switches its router meets, whose uplinks ask for edges.
 
 and both compare the record of the switch, router or project itself: it must still be there.
 
@@ -21,7 +25,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from retia.model.gateways import outside_ports
-from retia.model.kinds import DEFAULT_PROJECT, Nat, Object, Port, Project, Switch
+from retia.model.kinds import DEFAULT_PROJECT, Edge, Nat, Object, Port, Project, RouterPort, Switch
 from retia.model.network import Network
 from retia.model.shapes import references
 from retia.store import records
@@ -64,6 +68,7 @@ def touch(network: Network, before: Object | None, after: Object | None) -> Touc
         return Touch(_places(project) if after else frozenset(), frozenset() if after else _places(item))
     parents = frozenset(place for each in (before, after) if each for place in _judges(network, each))
     all_after = frozenset(_references(after)) if after else frozenset()
+    all_after |= _met(network, before, after)
     if type(item) in MEMBERS_ONLY:
         return Touch(all_after, frozenset())
     return Touch(all_after - parents, parents)
@@ -72,8 +77,20 @@ def touch(network: Network, before: Object | None, after: Object | None) -> Touc
 def _judges(network: Network, item: Object) -> list[Place]:
     """Where it is judged beside its like: its parent and, what a router translates, the switches it translates for."""
     beside = outside_ports(network, item.router) if isinstance(item, Nat) else []
-    switches = dict.fromkeys(port.switch for port in beside)
-    return _references(item)[:1] + [Place(id_, f"{records.OBJECTS}{Switch.kind}/{id_}") for id_ in switches]
+    return _references(item)[:1] + [_switch(id_) for id_ in dict.fromkeys(port.switch for port in beside)]
+
+
+def _met(network: Network, before: Object | None, after: Object | None) -> frozenset[Place]:
+    """The switches whose uplinks an edge that comes or goes is judged with: those that its router meets."""
+    edges = [each for each in (before, after) if isinstance(each, Edge)]
+    if len({(edge.router, edge.host) for edge in edges}) != 1 or len(edges) == 1:
+        ports = (port for edge in edges for port in network.referrers(edge.router, RouterPort))
+        return frozenset(_switch(port.switch) for port in ports)
+    return frozenset()
+
+
+def _switch(id_: str) -> Place:
+    return Place(id_, f"{records.OBJECTS}{Switch.kind}/{id_}")
 
 
 def _places(item: Object | None) -> frozenset[Place]:
