@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -64,6 +64,23 @@ class FlowDelta:
     attachments: bool = False
     zones: bool = False
     outside: bool = False
+    asking: Collection[tuple[Row | None, Row | None]] = ()
+    """Rows of `Outside` before and after."""
+    announcing: Collection[tuple[Row | None, Row | None]] = ()
+    """Rows of `Announce` before and after."""
+
+    def then(self, later: FlowDelta) -> FlowDelta:
+        """Both as one: of a flow that both change the first row before and the last one after."""
+        joined: dict[Row, tuple[Row | None, Row | None]] = {}
+        for old, new in (*self.rows, *later.rows):
+            key = (new or old or ())[:3]
+            joined[key] = (joined[key][0] if key in joined else old, new)
+        flags = {
+            name: getattr(self, name) or getattr(later, name)
+            for name in ("peers", "claims", "troubles", "attachments", "zones", "outside")
+        }
+        asking, announcing = [*self.asking, *later.asking], [*self.announcing, *later.announcing]
+        return replace(later, rows=joined.values(), asking=asking, announcing=announcing, **flags)
 
     @cached_property
     def puts(self) -> list[Flow]:
@@ -105,8 +122,20 @@ class Compiler:
 
     def _transact(self, staged: _Staged) -> FlowDelta:
         change = self.program.transact(put=staged.puts.values(), drop=staged.drops.values())
-        others = (any(change.raw(relation) for relation in relations) for relations in OTHERS)
-        return FlowDelta(change.raw(FlowRow), *others)
+        peers, claims, troubles, attachments, zones, outside = [
+            any(change.raw(relation) for relation in relations) for relations in OTHERS
+        ]
+        return FlowDelta(
+            change.raw(FlowRow),
+            peers,
+            claims,
+            troubles,
+            attachments,
+            zones,
+            outside,
+            change.raw(Outside),
+            change.raw(Announce),
+        )
 
     def warm(self) -> None:
         """After the first load: build every index now, so that no change pays for it."""

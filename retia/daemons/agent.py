@@ -4,6 +4,7 @@
                        ├─► Loop ─► Compiler ─────┤
     Open vSwitch ─┬────┘                         └─► Duties ─► HostAgent ─► etcd (bindings, problems, barriers)
                   └─► Answerer (punted packets) ─► Open vSwitch
+                         └─► Gateways (neighbours, zones, announcements) ─► Loop
 
 Every task has a name and one parent. A bug ends the process; the world being away does not.
 """
@@ -23,7 +24,9 @@ from retia.compile.compiler import Compiler
 from retia.config import Settings
 from retia.daemons import control
 from retia.daemons.answerer import Answerer
+from retia.daemons.direct import kernel_forwards
 from retia.daemons.duties import Duties
+from retia.daemons.gateways import Gateways, Wish
 from retia.daemons.loop import Loop
 from retia.daemons.questions import Parts, Questions
 from retia.daemons.supervisor import Supervisor
@@ -31,7 +34,8 @@ from retia.errors import InvalidInput, Retry
 from retia.flows.carrying import Punted
 from retia.log import logger
 from retia.model.state import HostState
-from retia.pipeline.punts import METERS
+from retia.pipeline.punts import METERS, PuntKind
+from retia.pipeline.stages import HOOK
 from retia.store import schema
 from retia.store.contract import Store
 from retia.store.etcd import Access, EtcdStore
@@ -46,6 +50,9 @@ from retia.values import Ip
 AGAIN = 0.5
 """Seconds between two tries to reach what a start needs."""
 
+HOOKS = frozenset({int(HOOK)})
+"""Tables where other programs may have flows of their own."""
+
 T = TypeVar("T")
 
 log = logger("agent")
@@ -59,7 +66,7 @@ async def run(settings: Settings, supervisor: Supervisor) -> None:
     supervisor.beat()
     waiting = supervisor.status
     await patiently(lambda: schema.check(store), waiting)
-    switch = OvsSwitch(await patiently(lambda: _place(settings), waiting))
+    switch = OvsSwitch(await patiently(lambda: _place(settings), waiting), hooks=HOOKS)
     await patiently(switch.check, waiting)
     state = await patiently(lambda: register(store, settings.host_name, tunnel, __version__), waiting)
     log.info("registered", host=state.host, key=state.key, tunnel=str(state.tunnel))
@@ -87,17 +94,23 @@ async def attend(
     store: Store,
     switch: Switch,
     begun: Callable[[list[asyncio.Task[None]], Loop], None],
+    forwards: Callable[[], bool] = kernel_forwards,
 ) -> None:
-    """Keep the switch of a registered host true until the tasks that `begun` is told of are cancelled, or this is."""
+    """Keep the switch of a registered host true until the tasks that `begun` is told of are cancelled, or this is.
+    `forwards`: whether the host's kernel does."""
     sync = Sync(store)
     compiler = Compiler(state.host)
     host = HostAgent(store, state.host, settings.lease_seconds)
     duties = Duties(host, compiler, switch)
-    loop = Loop(compiler, switch, duties)
-    duties.records = sync.problems
     answerer = Answerer(compiler, switch)
+    wish = Wish(Path(settings.run_dir), settings.direct_exit, forwards)
+    gateways = Gateways(compiler, switch, wish, answerer.unreachable)
+    neighbours = gateways.neighbours
+    answerer.elsewhere = dict.fromkeys((PuntKind.ASK_NEIGHBOUR, PuntKind.HEARD_NEIGHBOUR), neighbours.take)
+    loop = Loop(compiler, switch, duties, gateways)
+    duties.records = sync.problems
     await switch.limit(METERS)
-    parts = Parts(compiler, switch, sync, duties, loop, answerer)
+    parts = Parts(compiler, switch, sync, duties, loop, answerer, gateways)
     server = await control.serve(settings.control_socket, Questions(parts).answers)
 
     async def follow() -> None:
@@ -121,6 +134,9 @@ async def attend(
                 "duties": duties.run(),
                 "applied": duties.tell_applied(),
                 "lease": host.run(),
+                "neighbours": neighbours.run(),
+                "announcer": gateways.announcer.run(),
+                "direct exit": gateways.direct.run(),
             }
             running = [tasks.create_task(never_ending(work), name=name) for name, work in works.items()]
             begun(running, loop)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Mapping
 
 from retia.compile.compiler import Compiler
 from retia.compile.complaints import address_towards, mtu_beyond
@@ -28,9 +29,9 @@ from retia.flows.complaint import (
 )
 from retia.flows.fields import Subfield
 from retia.log import logger
-from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, SOURCE_PORT
+from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, SNAT_ZONE, SOURCE_PORT
 from retia.pipeline.punts import KIND_OF, PuntKind
-from retia.pipeline.stages import ROUTE
+from retia.pipeline.stages import ROUTE, ZONES
 from retia.switch.contract import Switch
 from retia.values import Ip4
 
@@ -41,17 +42,22 @@ _SAYS = {
     PuntKind.TIME_EXCEEDED: TIME_EXCEEDED,
     PuntKind.NET_UNREACHABLE: NET_UNREACHABLE,
     PuntKind.HOST_UNREACHABLE: HOST_UNREACHABLE,
+    PuntKind.ASK_NEIGHBOUR: HOST_UNREACHABLE,
 }
+_TRANSLATED = (PuntKind.HOST_UNREACHABLE, PuntKind.TOO_BIG, PuntKind.ASK_NEIGHBOUR)
+"""What is said of a packet whose source a router with NAT may have translated already."""
 
 log = logger("answerer")
 
 
 class Answerer:
-    """`take` what the switch punts; `run` answers. `heard` and `answered` count by kind since the start."""
+    """`take` what the switch punts; `run` answers. `heard` and `answered` count by kind since the start. Kinds in
+    `elsewhere` are handed on."""
 
     def __init__(self, compiler: Compiler, switch: Switch) -> None:
         self._compiler, self._switch = compiler, switch
         self._queue: asyncio.Queue[Punted] = asyncio.Queue(WAITING)
+        self.elsewhere: Mapping[PuntKind, Callable[[Punted], None]] = {}
         self.heard: Counter[PuntKind] = Counter()
         self.answered: Counter[PuntKind] = Counter()
 
@@ -74,10 +80,23 @@ class Answerer:
         if kind is None:
             return  # another pipeline's, from before this agent
         self.heard[kind] += 1
+        if kind in self.elsewhere:
+            self.elsewhere[kind](punt)
+        else:
+            self._answer(kind, punt)
+
+    def unreachable(self, punt: Punted) -> None:
+        """The neighbour that this packet waited for is not there."""
+        try:
+            self._answer(PuntKind.ASK_NEIGHBOUR, punt)
+        except SwitchAway as away:
+            log.debug("not answered", why=away.what)
+
+    def _answer(self, kind: PuntKind, punt: Punted) -> None:
         original = original_of(punt.frame)
         frame = self._say(kind, original, punt) if original is not None else None
         if frame is not None:
-            self._switch.send(frame, self._way(punt))
+            self._switch.send(frame, self._way(kind, punt))
             self.answered[kind] += 1
 
     def _say(self, kind: PuntKind, original: Original, punt: Punted) -> bytes | None:
@@ -92,12 +111,14 @@ class Answerer:
         mtu = mtu_beyond(self._compiler.program, router, _read(punt, DESTINATION_PORT))
         return None if mtu is None else error(original, speaker, FRAGMENTATION_NEEDED, mtu)
 
-    def _way(self, punt: Punted) -> Actions:
-        """The answer is routed by the router that the packet ended in."""
+    def _way(self, kind: PuntKind, punt: Punted) -> Actions:
+        """The answer is routed by the router that the packet ended in. To a translated source it finds back as any
+        answer does: as one about a tracked connection."""
+        translated = kind in _TRANSLATED and _read(punt, SNAT_ZONE)
         return (
             Load(DATAPATH, _read(punt, DATAPATH)),
             Load(SOURCE_PORT, _read(punt, SOURCE_PORT)),
-            Resubmit(int(ROUTE)),
+            Resubmit(int(ZONES if translated else ROUTE)),
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from retia.compile.compiler import Compiler, FlowDelta, RecordChange
 from retia.errors import Problem, Retry
@@ -39,12 +39,13 @@ class Duties:
         self._revision = self._told = 0
         self._seen: object = None
         self.records: Mapping[str, Problem] = {}
+        self.more: Callable[[], list[HostProblem]] = lambda: []
 
     def note(self, changes: Iterable[RecordChange], delta: FlowDelta, revision: int, ready: bool) -> None:
         """What changed. `ready`: interfaces and records are all known, so that what is not there may be released."""
         if delta.claims:
             self._claims = self._compiler.claims
-        seen = (ready, dict(self.records), list(self._switch.refused), self._switch.hindrance)
+        seen = (ready, dict(self.records), list(self._switch.refused), self._switch.hindrance, self.more())
         due = delta.claims or delta.troubles or seen != self._seen
         self._ready, self._seen, self._revision = ready, seen, revision
         for old, new in changes:
@@ -152,6 +153,7 @@ class Duties:
             about = f"refused-{key.table}-{zlib.crc32(repr(key).encode()):08x}"
             advice = "this is a fault of Retia or of its Open vSwitch: please report it"
             found.append(HostProblem(host=host, about=about, what=refusal.error.what, advice=advice))
+        found += self.more()
         for record, problem in self.records.items():
             about = "record-" + record.strip("/").replace("/", ".")
             found.append(HostProblem(host=host, about=about, what=problem.what, where=record, advice=problem.advice))

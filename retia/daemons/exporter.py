@@ -23,6 +23,7 @@ from retia.compile.cookies import rule_of
 from retia.compile.reasons import Reason
 from retia.daemons import metrics
 from retia.daemons.metrics import BUCKETS, METRICS, PARTS, Histogram, Metric, Type
+from retia.daemons.neighbours import COUNTS, Standing
 from retia.daemons.questions import Parts
 from retia.errors import Conflict, InvalidInput, SwitchAway
 from retia.pipeline.punts import PuntKind
@@ -53,7 +54,9 @@ class Exporter(Collector):
         return found
 
     def _states(self) -> dict[Metric, Values]:
-        compiler, switch, sync, duties, loop, _ = self._parts
+        compiler, switch, sync, duties, loop, _, gateways = self._parts
+        live = Counter(gateways.edges.values())
+        neighbours = gateways.neighbours.number()
         connected = (sync.connected, switch.connected, loop.tally.database)
         about = Counter(problem.about.rpartition("-")[0] or problem.about for problem in duties.problems())
         return {
@@ -68,6 +71,10 @@ class Exporter(Collector):
             metrics.BINDINGS: {(): duties.bound},
             metrics.CLAIMS: {(): len(compiler.claims)},
             metrics.PEERS: {(): len(compiler.peers)},
+            metrics.NEIGHBOURS: {(standing,): neighbours[standing] for standing in Standing},
+            metrics.WAITING: {(): gateways.neighbours.waiting},
+            metrics.ZONES: {(): gateways.zones.in_use},
+            metrics.REACHED: {("live",): live[True], ("dead",): live[False]},
         }
 
     def _counts(self) -> dict[Metric, Values]:
@@ -78,6 +85,8 @@ class Exporter(Collector):
             metrics.CONNECTIONS_LOST: {(part,): number for part, number in lost.items()},
             metrics.FLOW_CHANGES: {(kind,): counts[metrics.FLOW_CHANGES, kind] for kind in ("put", "delete")},
             metrics.ANSWERS: {(kind.label,): self._parts.answerer.answered[kind] for kind in PuntKind},
+            metrics.NEIGHBOUR_EVENTS: {(name,): self._parts.gateways.neighbours.counts[name] for name in COUNTS},
+            metrics.ANNOUNCEMENTS: {(): self._parts.gateways.announcer.sent},
             metrics.LOGGED: {(level,): log.logged[level] for level in ("warning", "error")},
             **{metric: {(): counts[metric, ""]} for metric in alone},
         }

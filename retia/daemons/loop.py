@@ -1,11 +1,11 @@
 """The agent's one ordered queue: what the store and the switch say goes in, flows and duties come out.
 
-    sync.deltas ───┐                  ┌─► switch.start / apply ─► refusals
-                   ├─► inbox ─► compile
-    switch events ─┘                  └─► duties: claims, releases, problems, barrier answers (`duties`)
+    sync.deltas ───┐                  ┌─► switch.start / apply ─► refusals ─► uplinks, watched tunnels (`attach`)
+    switch events ─┼─► inbox ─► compile ─► zones ─► announcements, held packets (`gateways`)
+    learned rows ──┘                  └─► duties: claims, releases, problems, barrier answers (`duties`)
 
-Whatever waits in the inbox is taken as one batch. Nothing is sent to the switch before both the store's first
-snapshot and the first list of interfaces are known, so that nothing right is ever removed at a start.
+Whatever waits in the inbox is taken as one batch. Nothing is sent to the switch before the store's first snapshot and
+the first lists of interfaces and attachments are known, so that nothing right is ever removed at a start.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from retia.compile.compiler import Compiler, FlowDelta
+from retia.compile.compiler import Compiler, FlowDelta, LocalChange
 from retia.daemons import garbage, metrics
 from retia.daemons.duties import Duties
+from retia.daemons.gateways import Gateways
 from retia.daemons.metrics import Tally
 from retia.log import logger
 from retia.model.local import TUNNEL_PORT, InterfaceChange
@@ -24,6 +26,7 @@ from retia.store.sync import Delta
 from retia.switch.bundle import Refusal
 from retia.switch.contract import (
     DATABASE,
+    AttachmentsChanged,
     Connected,
     Disconnected,
     ForeignChange,
@@ -33,20 +36,39 @@ from retia.switch.contract import (
     SwitchEvent,
 )
 
-Input = Delta | SwitchEvent
+PATIENCE = 5.0
+"""Seconds that a start waits for what is known of attachments, once all else is."""
+
+
+class Learned(NamedTuple):
+    """Rows that this host learned by itself; `then` is called once the switch has the flows that follow."""
+
+    changes: tuple[LocalChange, ...]
+    then: Callable[[], None] = lambda: None
+
+
+Input = Delta | SwitchEvent | Learned
 
 log = logger("agent")
 
 
 class Loop:
-    def __init__(self, compiler: Compiler, switch: Switch, duties: Duties) -> None:
-        self._compiler, self._switch, self._duties = compiler, switch, duties
+    def __init__(self, compiler: Compiler, switch: Switch, duties: Duties, gateways: Gateways) -> None:
+        self._compiler, self._switch, self._duties, self._gateways = compiler, switch, duties, gateways
         self.inbox: asyncio.Queue[Input] = asyncio.Queue()
         self.revision = 0
         self.started = False
         self.tally = Tally()
         self.on_started: Callable[[], None] = lambda: None
-        self._known_records = self._known_interfaces = False
+        self._known_records = self._known_interfaces = self._known_attachments = False
+        self._waits = self._waited = self._back = False
+        self._then: list[Callable[[], None]] = []
+        gateways.tells(self.learn)
+        duties.more = gateways.problems
+        compiler.change(local=gateways.remembered)
+
+    def learn(self, changes: Iterable[LocalChange], then: Callable[[], None]) -> None:
+        self.inbox.put_nowait(Learned(tuple(changes), then))
 
     async def run(self) -> None:
         while True:
@@ -63,11 +85,15 @@ class Loop:
         for event in batch:
             self._notice(event)
         start, loaded = time.monotonic(), self.started
-        delta = self._compile(deltas, [change for report in reports for change in report.changes])
+        local = [change for one in batch for change in self._local(one)]
+        delta = self._compile(deltas, [change for report in reports for change in report.changes], local)
+        if self.started and delta.zones:
+            delta = delta.then(await self._settle())
         self.tally.since(metrics.COMPILE, start)
         self._known_records |= bool(deltas)
         self._known_interfaces |= any(report.whole for report in reports)
         await self._send(delta)
+        self._follow(delta, loaded)
         if deltas:
             self.revision = deltas[-1].revision
         if loaded and delta.rows:
@@ -88,29 +114,82 @@ class Loop:
             tally.database &= event.what != DATABASE
         elif isinstance(event, (Connected, Refused)):
             self._name_refusals(event.refusals)
+            self._back |= isinstance(event, Connected)
         elif isinstance(event, ForeignChange):
             tally.count(metrics.FOREIGN, event.flows)
 
-    def _compile(self, deltas: list[Delta], interfaces: list[InterfaceChange]) -> FlowDelta:
+    def _local(self, event: Input) -> Iterable[LocalChange]:
+        """What this host itself says of its gateways, in one input."""
+        if isinstance(event, Learned):
+            self._then.append(event.then)
+            return event.changes
+        if isinstance(event, AttachmentsChanged):
+            self._known_attachments |= event.whole
+            return self._gateways.attach(event.changes)
+        return ()
+
+    async def _settle(self) -> FlowDelta:
+        """Zones for all routers that need them and for no others; clean ones for those that are new."""
+        settled = self._gateways.settle()
+        if settled.fresh:
+            await self._switch.flush_zones(settled.fresh)
+        return self._compiler.change(local=settled.changes)
+
+    def _compile(
+        self, deltas: list[Delta], interfaces: list[InterfaceChange], local: Iterable[LocalChange]
+    ) -> FlowDelta:
         records = [change for delta in deltas for change in delta.changes]
         guests = [change for change in interfaces if change.name != TUNNEL_PORT]
         tunnels = [change.new for change in interfaces if change.name == TUNNEL_PORT]
         tunnel_port = (tunnels[-1].ofport if tunnels[-1] else 0) if tunnels else None
-        return self._compiler.change(records, guests, tunnel_port)
+        return self._compiler.change(records, guests, tunnel_port, local)
 
     async def _send(self, delta: FlowDelta) -> None:
         if delta.peers or not self.started:
             await self._switch.warm({str(address) for address in self._compiler.peers.values()})
         if self.started:
             self._name_refusals(await self._switch.apply(delta.puts, delta.drops))
-        elif self._known_records and self._known_interfaces:
-            flows = self._compiler.flows
-            self._name_refusals(await self._switch.start(flows.values()))
-            self._compiler.warm()
-            garbage.serving()
-            self.started = True
-            self.on_started()
-            log.info("started", flows=len(flows), peers=len(self._compiler.peers))
+            if delta.attachments:
+                await self._attach()
+        elif self._known_records and self._known_interfaces and self._knows_itself():
+            await self._start()
+
+    def _knows_itself(self) -> bool:
+        """Whether attachments and a direct exit are known, or were waited for long enough."""
+        known = self._known_attachments and self._gateways.direct.settled
+        if not known and not self._waits:
+            self._waits = True
+            asyncio.get_running_loop().call_later(PATIENCE, self._wait_no_more)
+        return known or self._waited
+
+    def _wait_no_more(self) -> None:
+        self._waited = True
+        self.learn((), lambda: None)
+
+    async def _start(self) -> None:
+        await self._settle()
+        flows = self._compiler.flows
+        self._name_refusals(await self._switch.start(flows.values()))
+        await self._attach()
+        self._compiler.warm()
+        garbage.serving()
+        self.started = True
+        self.on_started()
+        log.info("started", flows=len(flows), peers=len(self._compiler.peers))
+
+    async def _attach(self) -> None:
+        await self._switch.attach(self._compiler.uplinks, self._compiler.watched)
+
+    def _follow(self, delta: FlowDelta, loaded: bool) -> None:
+        """What follows once the flows are in the switch."""
+        self._gateways.note(delta, loaded)
+        if self.started and self._switch.connected:
+            if not loaded or self._back:
+                self._gateways.announcer.again()
+            self._back = False
+            ready, self._then = self._then, []
+            for then in ready:
+                then()
 
     def _name_refusals(self, refusals: Iterable[Refusal]) -> None:
         for refusal in refusals:

@@ -58,6 +58,19 @@ CLAIMS = Metric("retia_claims", Type.gauge, "Ports that an interface of this hos
 PEERS = Metric("retia_peers", Type.gauge, "Hosts that this one has tunnels to.")
 DROPS = Metric("retia_packets_dropped_total", Type.counter, "Packets dropped on this host, by reason.", ("reason",))
 ANSWERS = Metric("retia_answers_total", Type.counter, "Packets that routers here answered, by what for.", ("kind",))
+NEIGHBOURS = Metric(
+    "retia_neighbours", Type.gauge, "Physical neighbours of routers here: asked, known, failed.", ("standing",)
+)
+WAITING = Metric("retia_packets_waiting", Type.gauge, "Packets that wait for a physical neighbour's answer now.")
+NEIGHBOUR_EVENTS = Metric(
+    "retia_neighbour_events_total",
+    Type.counter,
+    "Packets held for a physical neighbour; neighbours given up, aged out, and crowded out by too many others.",
+    ("event",),
+)
+ZONES = Metric("retia_zones", Type.gauge, "Zones of connection tracking that routers here use: two for each with NAT.")
+REACHED = Metric("retia_watched_tunnels", Type.gauge, "Tunnels watched by BFD from here, by how they are.", ("state",))
+ANNOUNCEMENTS = Metric("retia_announcements_total", Type.counter, "Gratuitous ARP sent to the physical network.")
 LOGGED = Metric("retia_log_messages_total", Type.counter, "Messages logged, of warning and worse.", ("level",))
 
 METRICS: tuple[Metric, ...] = tuple(one for one in list(globals().values()) if isinstance(one, Metric))

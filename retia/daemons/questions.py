@@ -8,13 +8,17 @@ from retia import log
 from retia.compile.compiler import Compiler
 from retia.compile.cookies import rule_of
 from retia.compile.explain import Labels, rule_and_origin, why_flow
+from retia.compile.local import peer_name
 from retia.compile.reasons import Reason
 from retia.daemons.answerer import Answerer
 from retia.daemons.control import Answers
 from retia.daemons.duties import Duties
+from retia.daemons.gateways import Gateways
 from retia.daemons.loop import Loop
+from retia.daemons.neighbours import COUNTS
 from retia.flows.text import show_actions, show_match
 from retia.log import logger
+from retia.model.state import HostState
 from retia.pipeline.punts import PuntKind
 from retia.pipeline.stages import DROP, STAGES
 from retia.rules import Explanation
@@ -33,11 +37,12 @@ class Parts(NamedTuple):
     duties: Duties
     loop: Loop
     answerer: Answerer
+    gateways: Gateways
 
 
 class Questions:
     def __init__(self, parts: Parts) -> None:
-        self._compiler, self._switch, self._sync, self._duties, self._loop, self._answerer = parts
+        self._compiler, self._switch, self._sync, self._duties, self._loop, self._answerer, self._gateways = parts
 
     @property
     def answers(self) -> Answers:
@@ -67,10 +72,24 @@ class Questions:
             "ports": sorted(map(self._labels().label, self._compiler.claims)),
             "peers": {host: str(address) for host, address in sorted(self._compiler.peers.items())},
             "answered": {kind.label: self._answerer.answered[kind] for kind in PuntKind},
+            "gateways": self._of_gateways(),
             "conflicts": len(self._compiler.conflicts),
             "problems": [
                 {"what": one.what, "where": one.where, "advice": one.advice} for one in self._duties.problems()
             ],
+        }
+
+    def _of_gateways(self) -> dict[str, Any]:
+        """Physical neighbours, zones, and the tunnels that are watched: hosts, by whether they are reached."""
+        neighbours, announcer = self._gateways.neighbours, self._gateways.announcer
+        keys = {peer_name(one.key): one.host for one in self._sync.view.values() if isinstance(one, HostState)}
+        return {
+            "neighbours": {str(standing): number for standing, number in sorted(neighbours.number().items())},
+            "waiting": neighbours.waiting,
+            **{name: neighbours.counts[name] for name in COUNTS},
+            "zones": self._gateways.zones.in_use,
+            "reached": {keys.get(name, name): live for name, live in sorted(self._gateways.edges.items())},
+            "announcements": announcer.sent,
         }
 
     def _labels(self) -> Labels:

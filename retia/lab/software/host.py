@@ -22,7 +22,7 @@ import msgspec
 
 from retia import __version__
 from retia.config import Settings
-from retia.daemons.agent import attend
+from retia.daemons.agent import HOOKS, attend
 from retia.errors import Fatal, InvalidInput
 from retia.flows.fields import OPTION
 from retia.flows.journey import received_tunnel
@@ -300,7 +300,8 @@ class SoftwareHost:
         await schema.check(store)
         state = await register(store, self.name, Ip.parse(self.address), __version__)
         self._registered.set()
-        await attend(settings, state, store, SoftwareSwitch(self.bridge), lambda tasks, loop: None)
+        switch = SoftwareSwitch(self.bridge, HOOKS)
+        await attend(settings, state, store, switch, lambda tasks, loop: None, forwards=lambda: True)
 
     def pause(self) -> None:
         """It cannot be made to stand still here: it is cut off from the store."""

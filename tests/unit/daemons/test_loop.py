@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from retia.compile.compiler import Compiler
 from retia.daemons.duties import Duties
+from retia.daemons.gateways import Gateways, Wish
 from retia.daemons.loop import Loop
-from retia.errors import Timeout
+from retia.errors import SwitchAway, Timeout
+from retia.flows.carrying import Punted
 from retia.flows.flow import Flow, FlowKey
 from retia.model.document import parse
 from retia.model.kinds import Port
@@ -26,7 +30,7 @@ from retia.store.memory import MemoryStore
 from retia.store.records import encode, key_of
 from retia.store.sync import Sync
 from retia.store.view import View
-from retia.switch.contract import InterfacesChanged
+from retia.switch.contract import AttachmentsChanged, InterfacesChanged
 from retia.values import Ip
 
 DOCUMENT = """
@@ -44,6 +48,11 @@ class Remembering:
         self.flows: dict[FlowKey, Flow] = {}
         self.refused: dict = {}
         self.hindrance = None
+        self.attachment_problems: dict[str, str] = {}
+        self.attached: tuple = ((), ())
+        self.flushed: list[int] = []
+        self.sent: list[tuple[bytes, tuple]] = []
+        self.away = False
         self.connected = False
         self.log: list[str] = []
 
@@ -63,6 +72,24 @@ class Remembering:
             del self.flows[key]
         return []
 
+    async def attach(self, uplinks, peers) -> None:
+        self.log.append("attach")
+        self.attached = tuple(uplinks), tuple(peers)
+
+    async def flush_zones(self, zones) -> None:
+        self.log.append("flush")
+        self.flushed += zones
+
+    async def open_local(self) -> str:
+        if self.away:
+            raise SwitchAway("away")
+        return "0a:00:00:00:00:fe"
+
+    def send(self, frame: bytes, actions) -> None:
+        if self.away:
+            raise SwitchAway("away")
+        self.sent.append((frame, actions))
+
     async def warm(self, peers: set[str]) -> None:
         self.log.append("warm")
 
@@ -74,12 +101,15 @@ class Remembering:
 
 
 class Agent:
-    def __init__(self, store: MemoryStore, host: str) -> None:
+    def __init__(self, store: MemoryStore, host: str, run_dir: str, direct_exit: bool = False) -> None:
         self.store, self.sync, self.switch = store, Sync(store), Remembering()
         self.compiler = Compiler(host)
+        self.unreachable: list[Punted] = []
         self.host = HostAgent(store, host, 5)
         self.duties = Duties(self.host, self.compiler, self.switch)
-        self.loop = Loop(self.compiler, self.switch, self.duties)
+        wish = Wish(Path(run_dir), direct_exit, lambda: False)
+        self.gateways = Gateways(self.compiler, self.switch, wish, self.unreachable.append)
+        self.loop = Loop(self.compiler, self.switch, self.duties, self.gateways)
 
     async def follow(self) -> None:
         async for delta in self.sync.deltas():
@@ -88,16 +118,21 @@ class Agent:
     def plug(self, *interfaces: Interface, whole: bool = False) -> None:
         changes = tuple(InterfaceChange(None, one) for one in interfaces)
         self.loop.inbox.put_nowait(InterfacesChanged(changes, whole))
+        if whole:
+            self.loop.inbox.put_nowait(AttachmentsChanged((), True))
 
     def unplug(self, interface: Interface) -> None:
         self.loop.inbox.put_nowait(InterfacesChanged((InterfaceChange(interface, None),)))
 
 
 @contextlib.asynccontextmanager
-async def running(store: MemoryStore, name: str):
+async def running(store: MemoryStore, name: str, run_dir: str | None = None, direct_exit: bool = False):
     await register(store, name, Ip.parse("192.0.2.1" if name == "hv1" else "192.0.2.2"), "test")
-    agent = Agent(store, name)
+    own = TemporaryDirectory()
+    agent = Agent(store, name, run_dir or own.name, direct_exit)
+    gateways = agent.gateways
     works = [agent.follow(), agent.loop.run(), agent.duties.run(), agent.host.run()]
+    works += [gateways.neighbours.run(), gateways.announcer.run(), gateways.direct.run()]
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield agent
@@ -107,6 +142,7 @@ async def running(store: MemoryStore, name: str):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        own.cleanup()
 
 
 async def until(ready, seconds: float = 5.0) -> None:

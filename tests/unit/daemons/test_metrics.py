@@ -30,7 +30,13 @@ ROOT = Path(__file__).parents[3]
 
 def parts(agent: Agent) -> Parts:
     return Parts(
-        agent.compiler, agent.switch, agent.sync, agent.duties, agent.loop, Answerer(agent.compiler, agent.switch)
+        agent.compiler,
+        agent.switch,
+        agent.sync,
+        agent.duties,
+        agent.loop,
+        Answerer(agent.compiler, agent.switch),
+        agent.gateways,
     )
 
 
