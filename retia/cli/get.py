@@ -20,6 +20,10 @@ from retia.store.view import View
 WORDS = {word: kind for kind in KINDS for word in (kind.kind, kind.plural)}
 
 
+NONE_AT_ZERO = frozenset({"external_port", "internal_port"})
+"""Columns that are empty where they are 0: a rule for no single port."""
+
+
 def kind_of(word: str) -> type[Object]:
     """Raises NotFound with what comes near."""
     kind = WORDS.get(word)
@@ -66,8 +70,12 @@ async def _load(settings: Settings) -> View:
 
 def show_kind(network: Network, kind: type[Object], items: list[Object]) -> None:
     columns = ["name", *fields(kind), *keys(kind), "document"]
-    rows = [[network.path(item), *(cell(network, item, column) for column in columns[1:])] for item in items]
+    rows = [[network.path(item), *(_shown(cell(network, item, name), name) for name in columns[1:])] for item in items]
     show_table([column.upper().replace("_", " ") for column in columns], rows, f"there are no {kind.plural}")
+
+
+def _shown(value: Any, column: str) -> Any:
+    return None if column in NONE_AT_ZERO and not value else value
 
 
 def cell(network: Network, item: Object, column: str) -> Any:

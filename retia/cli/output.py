@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retia.values import Cidr, Ip, Mac
+from retia.values import Cidr, Ip, Mac, PortRange
 
 
 class Form(enum.StrEnum):
@@ -34,7 +34,7 @@ def plain(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    if isinstance(value, (Mac, Ip, Cidr)):
+    if isinstance(value, (Mac, Ip, Cidr, PortRange)):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no text form")
 

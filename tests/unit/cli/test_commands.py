@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from retia.cli.main import app
 from retia.errors import RetiaError
 from tests.etcd import EtcdServer, free_port
+from tests.unit.store.networks import GATEWAYS
 
 DOCUMENT = """
 retia: 1
@@ -71,6 +72,33 @@ def test_the_way_of_an_operator(cli: Cli) -> None:
     refused = cli.fails("delete", "switch", "db")
     assert refused.exit_code == 4 and "db/one" in str(refused)
     assert "- port db/one" in cli.ok("delete", "switch", "db", "--cascade")
+
+
+def test_gateways_by_hand(cli: Cli) -> None:
+    cli.ok("apply", "-f", "-", text=GATEWAYS)
+    assert "hv3" in cli.ok("create", "uplink", "out/hv3", "--bridge", "br-ex", "--vlan", "7")
+    assert "host hv3; priority 20" in cli.ok("create", "edge", "r1/hv3", "--priority", "20")
+    port = ("--switch", "out", "--addresses", "203.0.113.13/24", "--host", "hv3")
+    assert "host hv3" in cli.ok("create", "router-port", "r1/out3", *port)
+    ssh = ("--type", "dnat", "--internal", "10.0.1.12", "--external", "203.0.113.50", "--protocol", "tcp")
+    assert "external_port 22" in cli.ok("create", "nat", "r1/ssh", *ssh, "--external-port", "22")
+    assert "ports none → 1024-2047" in cli.ok("set", "nat", "r1/all", "--ports", "1024-2047")
+    assert "blackhole true" in cli.ok("create", "route", "r1/none", "--prefix", "10.9.0.0/16", "--blackhole", "true")
+    assert "admin_state true → false" in cli.ok("set", "edge", "r1/hv1", "--admin-state", "false")
+    shown = [line.split() for line in cli.ok("get", "nats").splitlines()]
+    assert shown[0][:5] == ["NAME", "TYPE", "INTERNAL", "EXTERNAL", "PROTOCOL"]
+    assert shown[1:] == [
+        ["r1/all", "snat", "10.0.1.0/24", "1024-2047", "net"],
+        ["r1/ssh", "dnat", "10.0.1.12", "203.0.113.50", "tcp", "22"],
+        ["r1/web1", "floating", "10.0.1.11", "203.0.113.60", "net"],
+    ]
+    nat = json.loads(cli.ok("get", "nat", "r1/all", "-o", "json"))
+    assert (nat["type"], nat["internal"], nat["ports"], nat["external"]) == ("snat", "10.0.1.0/24", "1024-2047", None)
+    assert json.loads(cli.ok("get", "uplink", "out/hv3", "-o", "json"))["vlan"] == 7
+    assert "r1/hv3" in cli.ok("get", "edges") and "yes" in cli.ok("get", "route", "r1/none")
+    used = cli.fails("delete", "uplink", "out/hv3")
+    assert used.exit_code == 4 and "still used by router-port r1/out3" in str(used)
+    assert "- router-port r1/out3" in cli.ok("delete", "edge", "r1/hv3", "--cascade")
 
 
 def test_prune_deletes_what_the_document_no_longer_declares(cli: Cli) -> None:
@@ -132,6 +160,18 @@ def test_without_etcd_it_says_so(tmp_path: Path) -> None:
 
 
 def test_every_command_has_help() -> None:
-    for words in ([], ["apply"], ["get"], ["create", "port"], ["set", "router-port"], ["delete"], ["why"], ["agent"]):
+    for words in (
+        [],
+        ["apply"],
+        ["get"],
+        ["create", "nat"],
+        ["edge", "add"],
+        ["floating-ip"],
+        ["lint"],
+        ["set", "router-port"],
+        ["delete"],
+        ["why"],
+        ["agent"],
+    ):
         result = CliRunner().invoke(app, [*words, "--help"])
         assert result.exit_code == 0 and "Usage" in result.output
