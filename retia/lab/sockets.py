@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from retia.lab.contract import Offer
+from retia.lab.failure import CheckFailed
 from retia.lab.netns import within
 from retia.values import Ip
 
@@ -30,7 +31,7 @@ BURST = 20
 
 
 def open_socket(namespace: str, kind: socket.SocketKind, port: int | None = None) -> socket.socket:
-    """A socket inside a namespace, bound to a port if one is said."""
+    """A socket inside a namespace, bound to a port if one is said. Raises CheckFailed when that is taken."""
 
     def make() -> socket.socket:
         made = socket.socket(socket.AF_INET, kind)
@@ -40,7 +41,10 @@ def open_socket(namespace: str, kind: socket.SocketKind, port: int | None = None
             made.bind(("", port))
         return made
 
-    return within(namespace, make)
+    try:
+        return within(namespace, make)
+    except OSError as error:
+        raise CheckFailed(f"no socket at port {port or 'any'}: {error.strerror}", where=namespace) from error
 
 
 @asynccontextmanager

@@ -22,10 +22,12 @@ from retia.lab.frames import BROADCAST, IPV4, UDP, Arp, ethernet, parse_arp
 from retia.lab.pings import Pings
 from retia.lab.software.failure import NotForSoftware
 from retia.lab.software.packets import (
+    ACK,
     ECHO_REPLY,
     ECHO_REQUEST,
     ICMP,
     PORT_UNREACHABLE,
+    SYN,
     TCP,
     UNREACHABLE,
     Datagram,
@@ -258,7 +260,8 @@ class Stack:
     def _take_segment(self, packet: Datagram) -> None:
         segment = parse_segment(packet.body)
         peer = packet.source, segment.source_port, segment.destination_port
-        if peer not in self._connections and segment.destination_port in self._listening:
+        opens = segment.flags & (SYN | ACK) == SYN
+        if opens and peer not in self._connections and segment.destination_port in self._listening:
             self._connections[peer] = self._listening[segment.destination_port](peer, packet.destination)
         if peer in self._connections:
             self._connections[peer].take(segment)
