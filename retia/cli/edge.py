@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -14,7 +16,7 @@ from retia.compile.local import uplink_name
 from retia.config import Settings
 from retia.errors import Conflict, InvalidInput, Timeout
 from retia.model.gateways import outside_ports
-from retia.model.kinds import DEFAULT_PROJECT, Edge, Router, Switch
+from retia.model.kinds import DEFAULT_PROJECT, Edge, Router, Switch, Uplink
 from retia.model.network import Network
 from retia.model.shapes import parse_int
 from retia.model.state import Alive, HostProblem
@@ -31,6 +33,9 @@ RouterName = Annotated[str, typer.Argument(help="The router.")]
 HostName = Annotated[str, typer.Argument(help="The host.")]
 StepWait = Annotated[float, typer.Option("--wait", help="Wait this many seconds, at each step, for every live host.")]
 Force = Annotated[bool, typer.Option("--force", help="Also where it is the last edge that works.")]
+
+PATIENCE, GLANCE = 1.0, 0.1
+"""Seconds in which a host says that an uplink just made cannot be, and between two looks for that."""
 
 Decide = Callable[[View], Changes]
 
@@ -132,24 +137,30 @@ async def _add(steps: Steps, place: Place, wish: Wish) -> None:
         raise Conflict(f"host {host.name} is not alive, so it would carry nothing", advice=advice)
     ready = f"{host.name} alone runs router {router.name}" if alone else f"{host.name} is ready"
     prepared = await steps.take(lambda fresh: edges.prepare(fresh, place, wish), ready)
-    await _raise_not_ready(steps.store, place)
+    made = any(isinstance(item, Uplink) for item in prepared.creates)
+    await _raise_not_ready(steps.store, place, PATIENCE if made else 0)
     served = await steps.take(lambda fresh: edges.serve(fresh, place), f"packets for {router.name} are sent to it too")
     if not prepared and not served and before is not None:
         steps.say(f"nothing changed: {host.name} is an edge of router {router.name} already")
 
 
-async def _raise_not_ready(store: Store, place: Place) -> None:
-    """Raises Conflict with what the host says of the uplinks that the edge has its outside ports on."""
+async def _raise_not_ready(store: Store, place: Place, patience: float) -> None:
+    """Raises Conflict with what the host says, now or within `patience`, of the uplinks of the edge's outside ports."""
     network = (await View.load(store)).network
     router, host, _ = place.find(network)
     ports = [port for port in outside_ports(network, router.id) if port.host in ("", host.id)]
     switches = [network.get(Switch, port.switch) for port in ports]
     names = [uplink_name(switch.key) for switch in switches if switch is not None]
-    problems = [one for one in await states(store) if isinstance(one, HostProblem) and one.host == host.name]
-    for one in problems:
-        if any(name in text for name in names for text in (one.about, one.what, one.where)):
-            advice = f"{one.advice}; then give the command again: no packets are sent there yet"
-            raise Conflict(f"host {host.name} is not ready: {one.what}", where=one.where, advice=advice)
+    end = time.monotonic() + patience
+    while True:
+        problems = [one for one in await states(store) if isinstance(one, HostProblem) and one.host == host.name]
+        for one in problems:
+            if any(name in text for name in names for text in (one.about, one.what, one.where)):
+                advice = f"{one.advice}; then give the command again: no packets are sent there yet"
+                raise Conflict(f"host {host.name} is not ready: {one.what}", where=one.where, advice=advice)
+        if time.monotonic() >= end:
+            return
+        await asyncio.sleep(GLANCE)
 
 
 @app.command()

@@ -16,11 +16,12 @@ GLANCE = 0.005
 
 
 class Hosts:
-    """`silent`: those that do not answer."""
+    """`silent`: those that do not answer. `late`: what is said after the next answer."""
 
     def __init__(self, endpoint: str, names: tuple[str, ...]) -> None:
         self.endpoint, self.names = endpoint, names
         self.silent: set[str] = set()
+        self.late: HostProblem | None = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._answer()), name="hosts")
 
@@ -39,10 +40,6 @@ class Hosts:
         finally:
             await store.close()
 
-    def complain(self, host: str, what: str) -> None:
-        told = HostProblem(host=host, about="uplink", what=what, where="Open vSwitch", advice="make the bridge")
-        asyncio.run(self.put(told))
-
     async def _answer(self) -> None:
         store = EtcdStore(Access((self.endpoint,)))
         seen = 0
@@ -52,6 +49,9 @@ class Hosts:
                 seen = record.revision
                 told = [Applied(host=name, revision=seen) for name in self.names if name not in self.silent]
                 await store.commit(put_all({key_of(one): encode(one) for one in told}))
+                if self.late is not None:
+                    await asyncio.sleep(0.3)
+                    await self.put(self.late)
             await asyncio.sleep(GLANCE)
         await store.close()
 

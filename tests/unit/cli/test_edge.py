@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from retia.compile.local import uplink_name
+from retia.model.state import HostProblem
 from tests.etcd import EtcdServer
 from tests.unit.cli.answering import Hosts, answering
 from tests.unit.cli.test_commands import Cli
@@ -112,11 +114,17 @@ def test_the_first_edge_serves_at_once(cli: Cli, hosts: Hosts) -> None:
     assert "no way to the physical network" in str(cli.fails("edge", "add", "r2", "hv3"))
 
 
-def test_an_uplink_that_does_not_come_up_stops_it(cli: Cli, hosts: Hosts) -> None:
-    name = uplink_name(get(cli, "switch", "out")["key"])
-    hosts.complain("hv3", f"uplink {name}: there is no bridge br-ex")
+@pytest.mark.parametrize("late", [False, True])
+def test_an_uplink_that_does_not_come_up_stops_it(cli: Cli, hosts: Hosts, late: bool) -> None:
+    about = f"attachment-{uplink_name(get(cli, 'switch', 'out')['key'])}"
+    told = HostProblem(host="hv3", about=about, what="there is no bridge br-ex", where="br-ex", advice="make it")
+    if late:
+        hosts.late = told
+    else:
+        asyncio.run(hosts.put(told))
     stopped = cli.fails("edge", "add", "r1", "hv3", *NEW)
-    assert stopped.exit_code == 4 and "hv3 is not ready" in str(stopped) and "no bridge br-ex" in str(stopped)
+    assert stopped.exit_code == 4 and "hv3 is not ready: there is no bridge br-ex" in str(stopped)
+    assert "give the command again" in stopped.advice
     assert get(cli, "edge", "r1/hv3")["admin_state"] is False, "no packets are sent there"
 
 
