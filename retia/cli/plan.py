@@ -20,7 +20,7 @@ from retia.model.document import Document
 from retia.model.network import Network
 from retia.model.state import State
 from retia.plan.forecast import Counts, Forecast, forecast
-from retia.plan.hosts import HostView, hosts
+from retia.plan.hosts import attachments, hosts
 from retia.plan.lines import Lines, Veil, spoken
 from retia.store import catalog
 from retia.store.changes import ALLOCATED, Changes
@@ -60,7 +60,10 @@ def _answer(document: Document, view: View, changes: Changes, said: list[State],
     after = _after(view.network, changes)
     things: list[Thing] = [*view.network.objects.values(), *said]
     told = forecast(things, changes.objects, known) if changes else Forecast()
-    lines = _lines(told, changes, known, (view.network, after)) if flows else {}
+    names = attachments(said, (view.network, after))
+    lines = (
+        _lines(told, changes, {one.host: names | one.names for one in known}, (view.network, after)) if flows else {}
+    )
     counts = told.counts()
     answer["flows"] = [_host(host, number, lines) for host, number in counts.items()]
     answer["untouched"] = len(known) - len(counts)
@@ -79,11 +82,10 @@ def _after(network: Network, changes: Changes) -> Network:
 
 
 def _lines(
-    told: Forecast, changes: Changes, known: list[HostView], networks: tuple[Network, Network]
+    told: Forecast, changes: Changes, names: dict[str, dict[int, str]], networks: tuple[Network, Network]
 ) -> dict[str, list[dict[str, Any]]]:
     labels = {item.id: each.label(item) for each in networks for item in each.objects.values()}
     lines = Lines(Veil.over(changes, networks[1].objects), labels)
-    names = {view.host: view.names for view in known}
     return {host: lines.data(told.of(host), names[host]) for host in told.counts()}
 
 

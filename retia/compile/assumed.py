@@ -1,12 +1,14 @@
 """What hosts that are only thought of know by themselves, made up: each uplink there, each watched tunnel alive, zones.
 
 `plan` and `reach` ask what a host would do whose Open vSwitch and agent they cannot ask. OpenFlow numbers are of those
-no real port has; zones are counted from 1 in the order of routers' keys. Pure.
+no real port has. Zones are counted from 1 in the order of routers' keys; a router that had some before a change keeps
+them. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 
 from retia.compile.local import PeerPort, PeerSeen, PeerUp, UplinkPort, ZonesFact, uplink_name
 from retia.model.kinds import Edge, Host, Nat, Object, Router, Switch, Uplink
@@ -23,9 +25,9 @@ def uplink_port(switch: Switch) -> int:
     return UPLINK_PORTS + switch.key
 
 
-def assumed(things: Iterable[Object | State]) -> Assumptions:
-    """What may be assumed of every host in a network."""
-    known = Assumptions()
+def assumed(things: Iterable[Object | State], before: Assumptions | None = None) -> Assumptions:
+    """What may be assumed of every host in a network, and after a change of what was assumed `before`."""
+    known = Assumptions(before)
     for thing in things:
         known.add(thing)
     return known
@@ -34,7 +36,8 @@ def assumed(things: Iterable[Object | State]) -> Assumptions:
 class Assumptions:
     """`add` each record; `rows(host)` is what that host knows by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Assumptions | None = None) -> None:
+        self._before = before
         self._hosts: dict[str, str] = {}
         self._keys: dict[str, int] = {}
         self._switches: dict[str, Switch] = {}
@@ -42,6 +45,7 @@ class Assumptions:
         self._uplinks: list[Uplink] = []
         self._edges: list[Edge] = []
         self._translating: set[str] = set()
+        self._places: dict[str, int] = {}
 
     def add(self, thing: Object | State) -> None:
         if isinstance(thing, Host):
@@ -58,6 +62,7 @@ class Assumptions:
             self._edges.append(thing)
         elif isinstance(thing, Nat):
             self._translating.add(thing.router)
+            self._places = {}
 
     def rows(self, host: str) -> list[Relation]:
         found: list[Relation] = []
@@ -66,9 +71,19 @@ class Assumptions:
             if switch is not None and self._hosts.get(uplink.host) == host:
                 found.append(UplinkPort(host, uplink_name(switch.key), uplink_port(switch)))
         found += self._watched(host)
-        for place, router in enumerate(sorted(self._translating, key=lambda one: self._routers.get(one, 0))):
+        for router, place in self.places().items():
             found.append(ZonesFact(host, router, 2 * place + 1, 2 * place + 2))
         return found
+
+    def places(self) -> dict[str, int]:
+        """Which pair of zones each router that translates has."""
+        if not self._places:
+            had = self._before.places() if self._before is not None else {}
+            kept = {router: place for router, place in had.items() if router in self._translating}
+            free = (place for place in count() if place not in kept.values())
+            new = sorted(self._translating - kept.keys(), key=lambda one: (self._routers.get(one, 0), one))
+            self._places = kept | dict(zip(new, free, strict=False))
+        return self._places
 
     def _watched(self, host: str) -> list[Relation]:
         edges = {self._hosts.get(edge.host, "") for edge in self._edges}

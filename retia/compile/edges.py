@@ -17,7 +17,7 @@ from retia.compile.facts import (
     ThisHost,
 )
 from retia.compile.local import PeerPort, PeerSeen
-from retia.compile.outputs import FlowRow
+from retia.compile.outputs import FlowRow, WantsPeer
 from retia.compile.presence import (
     HERE,
     EdgeHost,
@@ -432,7 +432,7 @@ def no_edge(h: str) -> Rule:
 @rule
 def edge_peer(h: str, n: int, o: int) -> Rule:
     "The port that was chosen names the host."
-    return FlowRow(EDGE, EDGE.priority("peer"), by_port(o), towards_host(n), h) <= [PeerPort(h, n, o)]
+    return FlowRow(EDGE, EDGE.priority("peer"), by_port(o), towards_host(n), h) <= [PeerPort(h, n, o), WantsPeer(key=n)]
 
 
 @rule

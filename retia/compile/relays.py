@@ -133,7 +133,13 @@ def relays(h: str, o: int) -> Rule:
 @rule
 def watched_host(h: str, g: str, n: int, o: int, a: Ip) -> Rule:
     "A host whose tunnel is in use and whose life is known."
-    return WatchedHost(h, g, n, o, a) <= [Edging(h), Peer(g), Tunnel(g, n, a), PeerPort(h, n, o), PeerSeen(h, n)]
+    return WatchedHost(h, g, n, o, a) <= [
+        Edging(h),
+        Peer(g),
+        WantsPeer(g, n, a),
+        PeerPort(h, n, o),
+        PeerSeen(h, n),
+    ]
 
 
 @rule

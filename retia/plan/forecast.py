@@ -3,8 +3,9 @@
     records, the changes of some, what each host's switch shows ──► Forecast: differences, each with its hosts
 
 Each host is two worlds of `rules.worlds`: host number n before the change is bit n, after it bit n + the number of
-hosts. So what hosts share is worked out once, and a difference that a hundred hosts have is one value. Called by the
-CLI. Pure; exactly what a compiler of each host would say (`tests/walks` hold the two against each other).
+hosts. So what hosts share is worked out once, and a difference that a hundred hosts have is one value. What a host
+knows by itself (uplinks, watched tunnels, zones) is assumed, before and after. Called by the CLI. Pure; exactly what a
+compiler of each host would say (`tests/unit/plan` hold the two against each other).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from retia.compile.assumed import assumed
 from retia.compile.compiler import RecordChange, Thing
 from retia.compile.facts import TunnelPort, constants, interface_rows, rows
 from retia.compile.outputs import FlowRow, Trouble
@@ -118,19 +120,30 @@ def _facts(things: Iterable[Thing], pairs: Sequence[RecordChange], known: Sequen
     after = before << len(known)
     changing = {id(old) for old, _ in pairs if old is not None}
     facts: Facts = {}
+    kept: list[Thing] = []
+    gone: list[Thing] = []
     for thing in things:
+        (gone if id(thing) in changing else kept).append(thing)
         _put(facts, rows(thing), before if id(thing) in changing else before | after)
-    for _, new in pairs:
-        if new is not None:
-            _put(facts, rows(new), after)
+    new = [one for _, one in pairs if one is not None]
+    for thing in new:
+        _put(facts, rows(thing), after)
+    now = assumed([*kept, *gone])
+    then = assumed([*kept, *new], now)
     for place, view in enumerate(known):
-        worlds = 1 << place | 1 << place + len(known)
-        _put(facts, constants(view.host), worlds)
-        if view.tunnel_port:
-            _put(facts, [TunnelPort(view.host, view.tunnel_port)], worlds)
-        for interface in view.interfaces:
-            _put(facts, interface_rows(view.host, interface), worlds)
+        _put_host(facts, view, 1 << place | 1 << place + len(known))
+        _put(facts, now.rows(view.host), 1 << place)
+        _put(facts, then.rows(view.host), 1 << place + len(known))
     return facts
+
+
+def _put_host(facts: Facts, view: HostView, worlds: int) -> None:
+    """What a host knows by itself, whatever is declared."""
+    _put(facts, constants(view.host), worlds)
+    if view.tunnel_port:
+        _put(facts, [TunnelPort(view.host, view.tunnel_port)], worlds)
+    for interface in view.interfaces:
+        _put(facts, interface_rows(view.host, interface), worlds)
 
 
 def _put(facts: Facts, made: list[Relation], worlds: int) -> None:

@@ -1,7 +1,8 @@
 """The differences of a forecast as lines: stage, match and actions as `retia flows` has them, with the rule and object.
 
-Keys and MACs that were only drawn for the plan are drawn anew when it is carried out, so they show as ALLOCATED; the
-number of an interface that nobody has told shows as the name of its port. Called by the CLI. Pure.
+Keys and MACs that were only drawn for the plan are drawn anew when it is carried out, and each host draws its zones of
+connection tracking: they show as ALLOCATED. The number of an interface that nobody has told shows as the name of its
+port, of an uplink or of the tunnel it watches. Called by the CLI. Pure.
 """
 
 from __future__ import annotations
@@ -12,18 +13,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retia.compile.outputs import FlowRow
-from retia.flows.actions import Action, Load, Output
+from retia.flows.actions import Action, Load, LoadLive, Output
 from retia.flows.match import Match
 from retia.flows.text import show_action, show_match
-from retia.model.kinds import Object, Port, Router, RouterPort, Switch
-from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, NEIGHBOUR_DATAPATH, SOURCE_PORT, TUNNEL_KEY
+from retia.model.kinds import Object, Port, Router, RouterPort, Switch, Uplink
+from retia.pipeline.fields import (
+    DATAPATH,
+    DESTINATION_PORT,
+    DNAT_ZONE,
+    EDGE_ROUTER,
+    LIVE_PORT,
+    NEIGHBOUR_DATAPATH,
+    SNAT_ZONE,
+    SOURCE_PORT,
+    TUNNEL_KEY,
+)
 from retia.plan.forecast import Difference
 from retia.store.changes import ALLOCATED, Changes
 from retia.values import Mac
 
-DATAPATHS = frozenset({DATAPATH.field, NEIGHBOUR_DATAPATH.field, TUNNEL_KEY.field})
+DATAPATHS = frozenset({DATAPATH.field, NEIGHBOUR_DATAPATH.field, TUNNEL_KEY.field, EDGE_ROUTER.field})
 PORTS = frozenset({SOURCE_PORT.field, DESTINATION_PORT.field})
 """The fields that a datapath's key, or a port's key in the datapath the packet is in, is loaded into."""
+ZONES = (DNAT_ZONE, SNAT_ZONE)
 
 
 @dataclass
@@ -49,7 +61,7 @@ class Veil:
             self.datapaths.add(item.key)
         elif isinstance(item, (Port, RouterPort)) and name == "mac":
             self.macs.add(item.mac)
-        elif isinstance(item, (Port, RouterPort)) and name != "id":
+        elif isinstance(item, (Port, RouterPort, Uplink)) and name.endswith("key"):
             home = objects[getattr(item, name.removesuffix("key").rstrip("_") or item.parent)]
             if isinstance(home, (Switch, Router)):
                 self.ports.add((home.key, getattr(item, name)))
@@ -92,9 +104,11 @@ class Lines:
         return ",".join(self._part(part, _datapath(row.match), names) for part in row.match)
 
     def _part(self, part: tuple[str, int, int], datapath: int, names: Mapping[int, str]) -> str:
-        name, value, _ = part
+        name, value, mask = part
         if name == "in_port" and value in names:
             return f"in_port=<{names[value]}>"
+        if (name, mask) == (LIVE_PORT.field, LIVE_PORT.mask) and value in names:
+            return f"{name}=<{names[value]}>/{mask:#x}"
         return f"{name}={ALLOCATED}" if self._veil.hides(name, value, datapath) else show_match((part,))
 
     def actions(self, row: FlowRow, names: Mapping[int, str]) -> str:
@@ -109,9 +123,15 @@ class Lines:
         if isinstance(action, Output) and action.port in names:
             return f"output:<{names[action.port]}>"
         text = show_action(action)
-        if isinstance(action, Load) and self._veil.hides(action.to.field, action.value << action.to.start, datapath):
+        if isinstance(action, LoadLive):
+            told = ",".join(f"<{names[member]}>" if member in names else str(member) for member in action.members)
+            return re.sub("members:[^)]*", lambda _: f"members:{told}", text)
+        if isinstance(action, Load) and (action.to in ZONES or self._hides(action, datapath)):
             return re.sub("set_field:.*?(?=/|->)", f"set_field:{ALLOCATED}", text)
         return text
+
+    def _hides(self, action: Load, datapath: int) -> bool:
+        return self._veil.hides(action.to.field, action.value << action.to.start, datapath)
 
 
 def _datapath(match: Match) -> int:

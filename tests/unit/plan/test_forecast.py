@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from retia.compile.assumed import assumed
 from retia.compile.compiler import Compiler
 from retia.compile.cookies import cookie
 from retia.compile.outputs import FlowRow
@@ -64,22 +65,25 @@ def test_every_host_every_flow(part: int) -> None:
         pairs = [(before.get(name), world.things.get(name)) for name in names]
         pairs = [(old, new) for old, new in pairs if old != new]
         told = forecast(list(before.values()), pairs, known)
+        now = assumed(before.values())
+        then = assumed(world.things.values(), now)
         assert told.hosts == list(HOSTS)
         for view in known:
             where = f"RETIA_SEED={seed} RETIA_HISTORIES=1, {view.host}"
             compiler = Compiler(view.host)
+            local = [((), now.rows(view.host))]
             plugged = [InterfaceChange(None, one) for one in view.interfaces]
-            compiler.change([(None, thing) for thing in before.values()], plugged, view.tunnel_port)
+            compiler.change([(None, thing) for thing in before.values()], plugged, view.tunnel_port, local)
             flows, troubles = compiler.flows, set(compiler.troubles)
-            delta = compiler.change(pairs)
+            delta = compiler.change(pairs, local=[(now.rows(view.host), then.rows(view.host))])
             assert after(flows, told, view.host) == compiler.flows, where
             counts = told.counts().get(view.host, (0, 0, 0))
             assert counts[0] + counts[1] == len(delta.puts), where
             assert counts[2] == len(delta.drops), where
             bit = 1 << told.hosts.index(view.host)
-            now = set(compiler.troubles)
-            assert {one for one, hosts in told.came if hosts & bit} == now - troubles, where
-            assert {one for one, hosts in told.went if hosts & bit} == troubles - now, where
+            found = set(compiler.troubles)
+            assert {one for one, hosts in told.came if hosts & bit} == found - troubles, where
+            assert {one for one, hosts in told.went if hosts & bit} == troubles - found, where
             differing += len(delta.puts) + len(delta.drops)
     assert differing > 10
 
