@@ -10,7 +10,8 @@ from retia.compile.edges import Chooses
 from retia.compile.facts import RouterAddress, RouterPortFact, ThisHost, UplinkFact
 from retia.compile.local import DirectFact
 from retia.compile.outputs import FlowRow
-from retia.compile.presence import Link, Runs
+from retia.compile.prefixes import network
+from retia.compile.presence import Hosted, Link
 from retia.flows.actions import LOCAL, Actions, Goto, Load, Output
 from retia.flows.fields import IPV4, whole
 from retia.flows.match import ANYTHING, Match
@@ -37,11 +38,6 @@ class InsidePrefix(Relation):
 @fn
 def into_prefix(prefix: Ip, length: int) -> Match:
     return when(eth_type=IPV4, ip_dst=(prefix, Cidr(prefix, length).mask))
-
-
-@fn
-def network(address: Ip, length: int) -> Ip:
-    return Cidr(address, length).first
 
 
 @fn
@@ -85,7 +81,7 @@ def direct_out(h: str, m: Mac, r: str, e: int, s: str) -> Rule:
     return FlowRow(DIRECT, DIRECT.priority("out"), all_of(e), out_by_stack(m), r) <= [
         DirectFact(h, True, m),
         Chooses(r, e, h),
-        ~Runs(r),
+        ~Hosted(r),
         Link(router=r, switch=s),
         OutsideSwitch(s),
     ]

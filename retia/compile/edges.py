@@ -9,6 +9,7 @@ docs/decisions/0010-gateways.md.
 
 from __future__ import annotations
 
+from retia.compile.beside import BesideGuest
 from retia.compile.facts import (
     DnatFact,
     HostFact,
@@ -290,6 +291,12 @@ def elects_holder(r: str) -> Rule:
 
 
 @rule
+def elects_beside_guest(r: str) -> Rule:
+    "So is one that is here for some guests alone, for all others."
+    return Elects(r) <= [BesideGuest(router=r)]
+
+
+@rule
 def chooses(r: str, e: int, h: str) -> Rule:
     "It counts where it is in reach."
     return Chooses(r, e, h) <= [Elects(r), Through(r, h), LiveRouter(r, e)]
@@ -315,7 +322,7 @@ def lookup_own_port(r: str, x: str, s: str, d: int, k: int, m: Mac, g: str) -> R
     "The MAC of a port that this edge alone has always leads into the router here."
     return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found_at(k, HERE), x) <= [
         Elects(r),
-        Runs(r),
+        Hosted(r),
         LinkHere(x, r, s),
         Reach(s),
         RouterPortFact(x, switch_key=k, mac=m, on=g),
@@ -437,8 +444,8 @@ def edge_peer(h: str, n: int, o: int) -> Rule:
 
 @rule
 def edge_here(r: str, e: int) -> Rule:
-    "Where none lives and the router runs here, here is best."
-    return FlowRow(EDGE, EDGE.priority("here"), nobody_for(e, NOBODY_LIVES), STAY, r) <= [Chooses(r, e), Runs(r)]
+    "Where none lives and this is an edge too, here is best."
+    return FlowRow(EDGE, EDGE.priority("here"), nobody_for(e, NOBODY_LIVES), STAY, r) <= [Chooses(r, e), Hosted(r)]
 
 
 @rule
@@ -458,6 +465,7 @@ RULES = [
     elects_elsewhere,
     elects_drained,
     elects_holder,
+    elects_beside_guest,
     chooses,
     lookup_edges,
     lookup_own_port,

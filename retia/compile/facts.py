@@ -235,7 +235,8 @@ class SnatFact(Relation):
 
 
 class DnatFact(Relation):
-    "A destination becomes one inside: of the whole address where `protocol` is 0. `both`: sources the other way too."
+    """A destination becomes one inside: of the whole address where `protocol` is 0. `both`: sources the other way too;
+    `distributed`: on the guest's own host."""
 
     id: str = KEY
     router: str = COL
@@ -245,6 +246,7 @@ class DnatFact(Relation):
     external_port: int = COL
     internal_port: int = COL
     both: bool = COL
+    distributed: bool = COL
 
 
 class BindingFact(Relation):
@@ -349,7 +351,8 @@ def _nat(nat: Nat) -> Iterator[Relation]:
         inner_port = nat.internal_port or nat.external_port
         protocol = _PROTOCOLS[nat.protocol] if nat.protocol else 0
         both = nat.type is NatType.FLOATING
-        yield DnatFact(nat.id, nat.router, external, inside.address, protocol, nat.external_port, inner_port, both)
+        what = (protocol, nat.external_port, inner_port)
+        yield DnatFact(nat.id, nat.router, external, inside.address, *what, both, nat.distributed)
 
 
 def _host_state(state: HostState) -> Iterator[Relation]:

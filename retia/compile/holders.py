@@ -8,6 +8,7 @@ gives it.
 from __future__ import annotations
 
 from retia.compile.arp import address_of, resolves_to
+from retia.compile.beside import ByGuest
 from retia.compile.clashes import PortClaim, RouterClaim
 from retia.compile.edges import Above, OwnEdge, Ranked
 from retia.compile.facts import DnatFact, SnatFact
@@ -61,9 +62,9 @@ def tell_unless(ranks: Ranked, mac: Mac) -> Actions:
 
 
 @rule
-def held(r: str, a: Ip) -> Rule:
-    "A translated destination is at one edge at a time."
-    return Held(r, a) <= [DnatFact(router=r, external=a), ~Own(router=r, address=a)]
+def held(i: str, r: str, a: Ip) -> Rule:
+    "A translated destination is at one edge at a time, unless it is at its guest's host."
+    return Held(r, a) <= [DnatFact(i, router=r, external=a), ~Own(router=r, address=a), ~ByGuest(i)]
 
 
 @rule

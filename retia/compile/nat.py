@@ -10,6 +10,7 @@ All `ct` take their zone from a register, which one flow for each router loads. 
 
 from __future__ import annotations
 
+from retia.compile.beside import BesideGuest, ForGuests
 from retia.compile.edges import ported
 from retia.compile.facts import DnatFact, HostFact, SnatFact, ThisHost
 from retia.compile.local import ZonesFact
@@ -60,6 +61,12 @@ class Translates(Relation):
 
 class SnatHere(Relation):
     "A rule for sources that counts on this host."
+
+    nat: str = COL
+
+
+class DnatHere(Relation):
+    "A rule for destinations that counts on this host."
 
     nat: str = COL
 
@@ -211,15 +218,27 @@ def translates(r: str, e: int) -> Rule:
 
 
 @rule
-def snat_anywhere(i: str) -> Rule:
-    "A rule that names no edge counts on all."
-    return SnatHere(i) <= [SnatFact(i, on="")]
+def snat_anywhere(i: str, r: str) -> Rule:
+    "A rule that names no edge counts on all of them."
+    return SnatHere(i) <= [SnatFact(i, router=r, on=""), ~ForGuests(r)]
 
 
 @rule
 def snat_on_edge(i: str, g: str, h: str) -> Rule:
     "One that does, on that one."
     return SnatHere(i) <= [SnatFact(i, on=g), HostFact(g, h), ThisHost(h)]
+
+
+@rule
+def dnat_on_edges(i: str, r: str) -> Rule:
+    "Rules for destinations count on all edges."
+    return DnatHere(i) <= [DnatFact(i, router=r), ~ForGuests(r)]
+
+
+@rule
+def dnat_beside_guest(i: str) -> Rule:
+    "And a distributed one where its guest lives."
+    return DnatHere(i) <= [BesideGuest(i)]
 
 
 @rule
@@ -231,13 +250,16 @@ def snat_of(r: str, p: Ip, n: int, i: str) -> Rule:
 @rule
 def floating_of(r: str, a: Ip, i: str) -> Rule:
     "An address inside has one floating IP."
-    return FloatingOf(r, a, lowest(i)) <= [DnatFact(i, router=r, internal=a, both=True)]
+    return FloatingOf(r, a, lowest(i)) <= [DnatHere(i), DnatFact(i, router=r, internal=a, both=True)]
 
 
 @rule
 def dnat_of(r: str, a: Ip, p: int, n: int, i: str) -> Rule:
     "A destination has one rule."
-    return DnatOf(r, a, p, n, lowest(i)) <= [DnatFact(i, router=r, external=a, protocol=p, external_port=n)]
+    return DnatOf(r, a, p, n, lowest(i)) <= [
+        DnatHere(i),
+        DnatFact(i, router=r, external=a, protocol=p, external_port=n),
+    ]
 
 
 # -- in -------------------------------------------------------------------------------------------------------------
@@ -273,7 +295,7 @@ def returns_given(r: str, a: Ip, i: str) -> Rule:
 @rule
 def returns_floating(r: str, a: Ip, i: str) -> Rule:
     "Or under a floating IP."
-    return Returns(r, a, i) <= [DnatFact(i, router=r, external=a, both=True)]
+    return Returns(r, a, i) <= [DnatHere(i), DnatFact(i, router=r, external=a, both=True)]
 
 
 @rule
@@ -314,6 +336,7 @@ def claimed_source(r: str, a: Ip, i: str) -> Rule:
 def claimed_port(r: str, a: Ip, p: int, i: str) -> Rule:
     "And those of which it translates single ports."
     return Claimed(r, a, i) <= [
+        DnatHere(i),
         DnatFact(i, router=r, external=a, protocol=p),
         p != 0,
         ~Whole(r, a),
@@ -367,6 +390,7 @@ def undnat(r: str, e: int, i: str, b: Ip, p: int, m: int) -> Rule:
     "What a guest behind a translated destination sends may be an answer: its source becomes the address outside."
     return FlowRow(UNDNAT, undnat_priority(p), from_port(e, b, p, m), UNDO_ANSWER, i) <= [
         Translates(r, e),
+        DnatHere(i),
         DnatFact(i, router=r, internal=b, protocol=p, internal_port=m),
     ]
 
@@ -381,6 +405,13 @@ def undnat_nothing_else(h: str) -> Rule:
 def snat_answer(h: str) -> Rule:
     "An answer has its address already."
     wanted = when(tried=1, ct_state=(TRACKED_ANSWER, TRACKED_ANSWER))
+    return FlowRow(SNAT, SNAT.priority("answer"), wanted, AS_IT_IS, h) <= [ThisHost(h)]
+
+
+@rule
+def snat_turned_answer(h: str) -> Rule:
+    "So has one that was known as an answer by its destination."
+    wanted = when(natted=1, ct_state=(TRACKED_ANSWER, TRACKED_ANSWER))
     return FlowRow(SNAT, SNAT.priority("answer"), wanted, AS_IT_IS, h) <= [ThisHost(h)]
 
 
@@ -445,6 +476,8 @@ RULES = [
     translates,
     snat_anywhere,
     snat_on_edge,
+    dnat_on_edges,
+    dnat_beside_guest,
     snat_of,
     floating_of,
     dnat_of,
@@ -466,6 +499,7 @@ RULES = [
     undnat,
     undnat_nothing_else,
     snat_answer,
+    snat_turned_answer,
     snat_floating,
     snat_prefix,
     snat_entered,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from retia.compile import (
     admit,
     arp,
+    beside,
     clashes,
     complaints,
     direct,
+    distributed,
     drops,
     edges,
     holders,
@@ -36,6 +38,7 @@ from retia.rules import Program, Rule
 FEATURES = (
     clashes,
     presence,
+    beside,
     admit,
     arp,
     edges,
@@ -47,6 +50,7 @@ FEATURES = (
     uplinks,
     nat,
     holders,
+    distributed,
     complaints,
     drops,
     troubles,

@@ -11,6 +11,7 @@ from typing import Any
 
 from retia.compile.facts import BlackholeFact, RouteFact, RouterPortFact, ThisHost
 from retia.compile.outputs import FlowRow
+from retia.compile.prefixes import within
 from retia.compile.presence import LiveSwitch
 from retia.compile.reasons import Reason, drop
 from retia.compile.routing import Active, Connected, Own, leave
@@ -113,11 +114,6 @@ class Leads(Relation):
 
 
 @fn
-def within(address: Ip, prefix: Ip, length: int) -> bool:
-    return address >> (32 - length) == prefix >> (32 - length)
-
-
-@fn
 def nearness(length: int, port: str) -> tuple[int, str]:
     """The least is the longest prefix; among equals, which only another program can write, the lowest port id."""
     return (-length, port)
@@ -156,6 +152,12 @@ def is_one(hops: tuple[Hop, ...]) -> bool:
 @fn
 def are_several(hops: tuple[Hop, ...]) -> bool:
     return len(hops) > 1
+
+
+@fn
+def has(hops: tuple[Hop, ...], hop: Hop) -> bool:
+    """Within a batch, a hop that is new may meet the old ones."""
+    return hop in hops
 
 
 @fn
@@ -308,6 +310,7 @@ def route_member(r: str, e: int, t: Target, w: tuple[Hop, ...], p: Hop, i: str, 
         BestHops(r, t, w),
         are_several(w),
         Leads(r, e, t, p, i, a),
+        has(w, p),
     ]
 
 

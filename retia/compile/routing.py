@@ -6,8 +6,10 @@ lowest metric; equal metrics share the packets (ECMP). When the winner goes, the
 
 from __future__ import annotations
 
+from retia.compile.beside import BesideGuest, Lent
 from retia.compile.facts import NeverRouted, RouterAddress, RouterPortFact, ThisHost
 from retia.compile.outputs import FlowRow
+from retia.compile.prefixes import network
 from retia.compile.presence import LinkHere, LiveRouter, LiveSwitch, Runs, Through
 from retia.compile.reasons import Reason, complain, drop
 from retia.flows.actions import Actions, DecTtl, Goto, Load, Move, Resubmit
@@ -67,6 +69,15 @@ class Own(Relation):
     length: int = COL
 
 
+class Joins(Relation):
+    "A prefix that a port of a router meets."
+
+    router: str = COL
+    prefix: Ip = COL
+    length: int = COL
+    port: str = COL
+
+
 class Connected(Relation):
     "A prefix that a router is connected to, and the port that leads there."
 
@@ -81,11 +92,6 @@ class Active(Relation):
 
     router: str = COL
     key: int = COL
-
-
-@fn
-def network(address: Ip, length: int) -> Ip:
-    return Cidr(address, length).first
 
 
 @fn
@@ -153,7 +159,7 @@ def active(r: str, e: int) -> Rule:
 @rule
 def own(r: str, x: str, a: Ip, n: int) -> Rule:
     "A router has the addresses of its working ports."
-    return Own(r, x, a, n) <= [LinkHere(x, r), RouterAddress(x, a, n)]
+    return Own(r, x, a, n) <= [LinkHere(x, r), RouterAddress(x, a, n), ~Lent(x)]
 
 
 @rule
@@ -215,9 +221,21 @@ def route_never(h: str, a: Ip, n: int) -> Rule:
 
 
 @rule
+def joins_own(r: str, x: str, a: Ip, n: int) -> Rule:
+    "A router is connected to the prefixes of its addresses."
+    return Joins(r, network(a, n), n, x) <= [Own(r, x, a, n)]
+
+
+@rule
+def joins_lent(r: str, x: str, a: Ip, n: int) -> Rule:
+    "Where it runs for its guests alone, also to that of the port outside."
+    return Joins(r, network(a, n), n, x) <= [Lent(x), BesideGuest(router=r, port=x), RouterAddress(x, a, n)]
+
+
+@rule
 def connected(r: str, x: str, a: Ip, n: int) -> Rule:
-    "A router is connected to the prefixes of its addresses; of two ports in one prefix the lowest id leads there."
-    return Connected(r, network(a, n), n, lowest(x)) <= [Own(r, x, a, n)]
+    "Of two ports in one prefix the lowest id leads there."
+    return Connected(r, a, n, lowest(x)) <= [Joins(r, a, n, x)]
 
 
 @rule
@@ -286,6 +304,8 @@ RULES = [
     expire_at_zero,
     one_hop,
     route_never,
+    joins_own,
+    joins_lent,
     connected,
     route_connected,
     route_nowhere,

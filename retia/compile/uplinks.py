@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from retia.compile.admit import came_by
 from retia.compile.arp import REQUEST
+from retia.compile.beside import Lent
 from retia.compile.clashes import Displaced, Outranked
 from retia.compile.facts import HostFact, PortAddress, RouterAddress, RouterPortFact, ThisHost, UplinkFact
 from retia.compile.local import NeighbourFact, UplinkPort, uplink_name
@@ -309,7 +310,7 @@ def outside_here(x: str, r: str, s: str, d: int, e: int, k: int, m: Mac, o: int)
 @rule
 def own_outside(x: str, r: str, a: Ip) -> Rule:
     "It has its addresses."
-    return OwnOutside(x, r, a) <= [OutsideHere(x, r), RouterAddress(x, a), ~Outranked(x, a)]
+    return OwnOutside(x, r, a) <= [OutsideHere(x, r), RouterAddress(x, a), ~Outranked(x, a), ~Lent(x)]
 
 
 @rule

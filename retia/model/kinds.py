@@ -198,6 +198,9 @@ class Nat(Object, frozen=True, kw_only=True, omit_defaults=True):
     internal_port: Annotated[int, "dnat: the port inside; the same when not given"] = 0
     ports: Annotated[PortRange | None, "snat: the ports that connections get outside"] = None
     host: Annotated[str, "snat with an address of its own: the edge that has it, where there are several"] = ""
+    distributed: Annotated[bool, "floating: translated on the guest's own host, where that has an uplink outside"] = (
+        False
+    )
 
 
 KINDS: tuple[type[Object], ...] = (

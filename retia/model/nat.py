@@ -80,6 +80,19 @@ def _ports_fit(nat: Nat) -> Findings:
             yield Finding(nat.id, field, what, "write a port in that range, as in 443")
 
 
+def distributed_is_floating(network: Network, nat: Nat) -> Findings:
+    """Only a floating IP is translated where its guest lives, and then no other rule has all of that guest's answers."""
+    if not nat.distributed:
+        return
+    if nat.type is not NatType.FLOATING:
+        yield Finding(nat.id, "distributed", f"{nat.type} is never distributed", "leave it out, or use `type: floating`")
+    for id_ in network.held(nat.router).internals.get(nat.internal, ()):
+        other = network.get(Nat, id_)
+        if other is not None and other.type is NatType.DNAT and other.protocol is None:
+            what = f"{nat.internal} is behind {{0}}, on its own host, and behind {{1}}, on an edge: its answers go one way"
+            yield pair(nat, other, "distributed", what, "leave distributed out, or delete the other")
+
+
 def external_is_free(network: Network, nat: Nat) -> Findings:
     """An outside address is a host address of its subnet, and nobody else's on its switch."""
     if nat.external is None:
@@ -249,6 +262,7 @@ NAT_CHECKS: tuple[Check, ...] = (
     has_outside,
     snat_has_its_fields,
     dnat_has_its_fields,
+    distributed_is_floating,
     external_is_free,
     external_is_translated_once,
     internal_is_translated_once,

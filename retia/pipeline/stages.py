@@ -61,7 +61,7 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "LOOKUP",
             "Destination MAC to port key, and to the host it lives on.",
-            priorities=("port", "multicast", "outside"),
+            priorities=("floating", "port", "multicast", "outside"),
             next=("DECIDE", "DROP"),
         ),
         Declared(
@@ -73,8 +73,8 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "STICKY",
             "What only one edge can translate goes to that one.",
-            priorities=("own", "port", "address"),
-            next=("DIRECT", "EDGE", "TO_TUNNEL"),
+            priorities=("own", "port", "here", "address"),
+            next=("DIRECT", "EDGE", "LOOPBACK", "TO_TUNNEL"),
         ),
         Declared(
             "DIRECT",
@@ -166,7 +166,7 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "NEXT_HOP",
             "Asks the address table for the next hop's MAC, towards the physical network also what was learned.",
-            priorities=("outside",),
+            priorities=("floating", "outside"),
             next=("RESOLVED",),
             asks=("ADDRESS", "NEIGHBOUR"),
         ),

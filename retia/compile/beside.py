@@ -1,0 +1,168 @@
+"""Which floating IPs are translated on the guest's own host (`distributed`), and what a router is there.
+
+Such a host has an uplink of the router's outside switch, and the guest is on a switch of the router. It runs the
+router's stages, but for these guests alone: others go to an edge as ever. The router port outside is an edge's, and
+only lent: its address stays there. Every host knows from the store which floating IPs are so, so that no edge holds
+them; where the guest's host has no such uplink, an edge does.
+"""
+
+from __future__ import annotations
+
+from retia.compile.clashes import Outranked
+from retia.compile.facts import (
+    BindingFact,
+    DnatFact,
+    HostFact,
+    PortAddress,
+    RouterAddress,
+    RouterPortFact,
+    ThisHost,
+    UplinkFact,
+)
+from retia.compile.prefixes import within
+from retia.compile.presence import Here, Hosted, Link, LinkHere, Runs, Working
+from retia.rules import COL, Relation, Rule, lowest, rule
+from retia.values import Ip, Mac
+
+
+class GuestOf(Relation):
+    "The guest behind a distributed floating IP, on a switch of its router."
+
+    nat: str = COL
+    guest: str = COL
+    mac: Mac = COL
+
+
+class LeadsOut(Relation):
+    "A host (its id) with an uplink of the outside switch that a distributed floating IP belongs to."
+
+    nat: str = COL
+    host: str = COL
+
+
+class ByGuest(Relation):
+    "A floating IP that is where its guest lives, here or elsewhere."
+
+    nat: str = COL
+
+
+class OutsidePort(Relation):
+    "The router port, by lowest id, through which it is translated if that is done here."
+
+    nat: str = COL
+    port: str = COL
+
+
+class BesideGuest(Relation):
+    "A floating IP that is translated here, where its guest lives: by which router port, under which MAC."
+
+    nat: str = COL
+    router: str = COL
+    port: str = COL
+    internal: Ip = COL
+    external: Ip = COL
+    mac: Mac = COL
+
+
+class ForGuests(Relation):
+    "A router that runs here for such guests alone: this host is none of its edges."
+
+    router: str = COL
+
+
+class Lent(Relation):
+    "A port of such a router that is an edge's."
+
+    port: str = COL
+
+
+@rule
+def guest_of(i: str, r: str, b: Ip, p: str, s: str, m: Mac) -> Rule:
+    "The guest has the address inside, on a switch of the router."
+    return GuestOf(i, p, m) <= [
+        DnatFact(i, router=r, internal=b, distributed=True),
+        PortAddress(p, b),
+        ~Outranked(p, b),
+        Working(p, s, mac=m),
+        Link(router=r, switch=s),
+    ]
+
+
+@rule
+def leads_out(i: str, r: str, a: Ip, x: str, t: str, c: Ip, n: int, g: str) -> Rule:
+    "The address outside is in a prefix of the router's port on a switch with an uplink there."
+    return LeadsOut(i, g) <= [
+        DnatFact(i, router=r, external=a, distributed=True),
+        Link(x, r, t),
+        RouterAddress(x, c, n),
+        within(a, c, n),
+        UplinkFact(switch=t, host=g),
+    ]
+
+
+@rule
+def by_guest(i: str, p: str, h: str, g: str) -> Rule:
+    "It is with its guest where that guest's host has such an uplink."
+    return ByGuest(i) <= [GuestOf(i, p), BindingFact(p, h), HostFact(g, h), LeadsOut(i, g)]
+
+
+@rule
+def outside_port(i: str, r: str, a: Ip, x: str, t: str, c: Ip, n: int, g: str, h: str) -> Rule:
+    "Here, it is by a port on a switch whose uplink is here."
+    return OutsidePort(i, lowest(x)) <= [
+        DnatFact(i, router=r, external=a, distributed=True),
+        LinkHere(x, r, t),
+        RouterAddress(x, c, n),
+        within(a, c, n),
+        UplinkFact(switch=t, host=g),
+        HostFact(g, h),
+        ThisHost(h),
+    ]
+
+
+@rule
+def beside_guest(i: str, r: str, x: str, b: Ip, a: Ip, m: Mac, p: str) -> Rule:
+    "It is translated here when its guest is here."
+    return BesideGuest(i, r, x, b, a, m) <= [
+        GuestOf(i, p, m),
+        Here(p),
+        OutsidePort(i, x),
+        DnatFact(i, router=r, internal=b, external=a),
+    ]
+
+
+@rule
+def runs_beside_guest(r: str) -> Rule:
+    "The router's stages are here for that."
+    return Runs(r) <= [BesideGuest(router=r)]
+
+
+@rule
+def for_guests(r: str) -> Rule:
+    "On a host that is no edge of it, for nothing else."
+    return ForGuests(r) <= [BesideGuest(router=r), ~Hosted(r)]
+
+
+@rule
+def lent_outside(x: str, r: str, t: str) -> Rule:
+    "There, its ports on outside switches are lent."
+    return Lent(x) <= [ForGuests(r), Link(x, r, t), UplinkFact(switch=t)]
+
+
+@rule
+def lent_of_an_edge(x: str, r: str, i: str) -> Rule:
+    "So are those that only an edge has."
+    return Lent(x) <= [ForGuests(r), RouterPortFact(x, router=r, on=i), HostFact(i)]
+
+
+RULES = [
+    guest_of,
+    leads_out,
+    by_guest,
+    outside_port,
+    beside_guest,
+    runs_beside_guest,
+    for_guests,
+    lent_outside,
+    lent_of_an_edge,
+]
