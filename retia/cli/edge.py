@@ -135,7 +135,7 @@ async def _add(steps: Steps, place: Place, wish: Wish) -> None:
     if host.name not in await steps.alive():
         advice = "start its agent, see `retia status`, then give the command again"
         raise Conflict(f"host {host.name} is not alive, so it would carry nothing", advice=advice)
-    ready = f"{host.name} alone runs router {router.name}" if alone else f"{host.name} is ready"
+    ready = f"{host.name} alone runs router {router.name}" if alone else f"{host.name} is prepared"
     prepared = await steps.take(lambda fresh: edges.prepare(fresh, place, wish), ready)
     made = any(isinstance(item, Uplink) for item in prepared.creates)
     await _raise_not_ready(steps.store, place, PATIENCE if made else 0)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 TRANSACTIONS = "retia/store/transactions.py"
+FENCE = "retia/store/fence.py"
+EDGES = "retia/store/edges.py"
+GATEWAY_RACES = "tests/unit/store/test_gateway_races.py::"
 RACES = "tests/unit/store/test_catalog_races.py::test_both_decided_on_one_view"
 
 MUTANTS = [
@@ -39,5 +42,29 @@ MUTANTS = [
         "",
         "tests/unit/store/test_catalog.py::test_two_ports_swap_their_addresses",
         "Two ports that swapped their addresses hold them no more: a third can take one.",
+    ),
+    Mutant(
+        "translations-of-two-routers-never-meet",
+        FENCE,
+        "beside = outside_ports(network, item.router) if isinstance(item, Nat) else []",
+        "beside: list[RouterPort] = []",
+        GATEWAY_RACES + "test_one_floating_ip_taken_by_two_at_once",
+        "Two tenants take one floating IP at once, and both have it.",
+    ),
+    Mutant(
+        "edge-minds-no-uplink",
+        FENCE,
+        "    all_after |= _met(network, before, after)\n",
+        "",
+        GATEWAY_RACES + "test_both_decided_on_one_view[uplink-makes-lan-outside-inner-edge-goes]",
+        "A router meets the physical network on every host: its last edge went while an uplink came.",
+    ),
+    Mutant(
+        "last-edge-goes",
+        EDGES,
+        "    if any(host in alive for host in active):\n        return\n",
+        "    if others:\n        return\n",
+        GATEWAY_RACES + "test_the_last_two_edges_are_not_both_drained_at_once",
+        "The last edge that works is drained without a word.",
     ),
 ]
