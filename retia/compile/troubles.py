@@ -6,8 +6,11 @@ Only what concerns ports here is named here, so that one mistake is not told by 
 from __future__ import annotations
 
 from retia.compile.clashes import Displaced, Outranked
+from retia.compile.direct import OutsideSwitch
 from retia.compile.facts import (
     BindingFact,
+    EdgeFact,
+    HostFact,
     HostTunnel,
     InterfaceFact,
     PortFact,
@@ -16,9 +19,24 @@ from retia.compile.facts import (
     SwitchFact,
     ThisHost,
     Unusable,
+    UplinkFact,
 )
-from retia.compile.outputs import Trouble
-from retia.compile.presence import Elsewhere, Named, Plugged, Reach, Working
+from retia.compile.local import PeerSeen, PeerUp
+from retia.compile.outputs import Trouble, WantsPeer
+from retia.compile.presence import (
+    EdgeHost,
+    Elsewhere,
+    Hosted,
+    LinkHere,
+    Named,
+    Pinned,
+    Plugged,
+    Reach,
+    Through,
+    Tunnel,
+    Working,
+)
+from retia.compile.uplinks import UplinkOf
 from retia.rules import COL, Relation, Rule, fn, rule
 from retia.values import Ip
 
@@ -34,6 +52,12 @@ class Unregistered(Relation):
 
     port: str = COL
     host: str = COL
+
+
+class InService(Relation):
+    "A router that has an edge which is not drained, on a host that packets can be sent to."
+
+    router: str = COL
 
 
 @fn
@@ -203,6 +227,112 @@ def unusable(i: str, t: str) -> Rule:
     ]
 
 
+# -- gateways -------------------------------------------------------------------------------------------------------
+
+
+@rule
+def in_service_there(r: str, h: str) -> Rule:
+    "A router is in service when an edge of it is, on another host."
+    return InService(r) <= [EdgeHost(r, h, up=True), Tunnel(h)]
+
+
+@rule
+def in_service_here(r: str, h: str) -> Rule:
+    "Or on this one."
+    return InService(r) <= [Hosted(r, h), EdgeHost(r, h, up=True)]
+
+
+@rule
+def no_edge_in_service(r: str, n: str) -> Rule:
+    "A router on edges that has none left."
+    return Trouble(
+        about("no-edge", r),
+        says("router {} has no edge that is registered, in service and not drained", n),
+        r,
+        "start the agent of an edge, set the admin_state of one to true, or add one (`retia edge add`)",
+    ) <= [Pinned(r), Through(r), RouterFact(r, n), ~InService(r)]
+
+
+@rule
+def edge_unregistered(r: str, h: str, n: str) -> Rule:
+    "An edge on a host that has no record."
+    return Trouble(
+        says("edge-unregistered-{}-{}", r, h),
+        says("edge {} of router {} is not registered", h, n),
+        r,
+        "start its agent, or remove the edge (`retia edge remove`)",
+    ) <= [EdgeHost(r, h), Through(r), RouterFact(r, n), ~HostTunnel(h)]
+
+
+@rule
+def edge_without_uplink(r: str, x: str, s: str, n: str, w: str, v: str) -> Rule:
+    "An edge whose router port meets the physical network, and which has no way there."
+    return Trouble(
+        about("no-uplink", x),
+        says("router port {}/{} leads nowhere from here: switch {} has no uplink on this host", w, n, v),
+        x,
+        "give the switch an uplink on this host, or delete the router port",
+    ) <= [
+        Hosted(r),
+        LinkHere(x, r, s),
+        OutsideSwitch(s),
+        ~UplinkOf(s),
+        RouterPortFact(x, n),
+        RouterFact(r, w),
+        SwitchFact(s, v),
+    ]
+
+
+@rule
+def port_on_no_edge(x: str, n: str, r: str, s: str, i: str, w: str) -> Rule:
+    "A router port that only one host has, which does not run the router."
+    return Trouble(
+        about("port-on-no-edge", x),
+        says("router port {}/{} is on a host that is no edge of its router", w, n),
+        x,
+        "make that host an edge of the router, or name another host",
+    ) <= [
+        RouterPortFact(x, n, r, s, on=i),
+        i != "",
+        ~EdgeFact(router=r, host=i),
+        Concerns(s),
+        RouterFact(r, w),
+    ]
+
+
+@rule
+def uplink_unregistered(u: str, s: str, i: str, h: str, n: str) -> Rule:
+    "An uplink on a host that has no record."
+    return Trouble(
+        about("uplink-unregistered", u),
+        says("switch {} has an uplink on host {}, which is not registered", n, h),
+        h,
+        "start its agent, or delete the uplink",
+    ) <= [UplinkFact(u, switch=s, host=i), HostFact(i, h), ~HostTunnel(h), Concerns(s), SwitchFact(s, n)]
+
+
+@rule
+def displaced_uplink(u: str, t: str, s: str, i: str, h: str, n: str) -> Rule:
+    "An uplink here claims a key that is another's."
+    return Trouble(
+        about("displaced-uplink", u),
+        says("the uplink of switch {} on this host does not work: it has the {}", n, t),
+        u,
+        "another program wrote it: delete the uplink and create it again",
+    ) <= [Displaced(u, t), UplinkFact(u, switch=s, host=i), HostFact(i, h), ThisHost(h), SwitchFact(s, n)]
+
+
+@rule
+def unreached(h: str, k: int) -> Rule:
+    "A watched tunnel that was alive, and is not."
+    return Trouble(
+        about("unreached", h),
+        says("host {} is not reached from here: BFD says that its tunnel is dead", h),
+        h,
+        "look whether the host runs and its Open vSwitch does, and at the network between the two",
+    ) <= [WantsPeer(h, k), PeerSeen(peer=k), ~PeerUp(peer=k)]
+
+
 RULES = [
     concerns_plugged,
     concerns_reached,
@@ -220,4 +350,13 @@ RULES = [
     this_without_tunnel,
     this_displaced,
     unusable,
+    in_service_there,
+    in_service_here,
+    no_edge_in_service,
+    edge_unregistered,
+    edge_without_uplink,
+    port_on_no_edge,
+    uplink_unregistered,
+    displaced_uplink,
+    unreached,
 ]

@@ -114,8 +114,10 @@ class Physical:
         return [door for switch, hop in hops for door in self.who_has(switch, hop, source)]
 
     def _leads(self, link: RouterPort, address: Ip) -> bool:
-        """Whether the router of an outside port knows a way inside for an address."""
+        """Whether the router of an outside port knows a way inside for an address, or translates it."""
         network = self._world.network
+        if address in network.held(link.router).externals:
+            return True
         inside = [port for port in network.referrers(link.router, RouterPort) if not is_outside(network, port.switch)]
         prefixes = [cidr for port in inside for cidr in port.addresses]
         hops = [one for one in network.referrers(link.router, Route) if one.next_hop and address in one.prefix]
