@@ -10,13 +10,14 @@ from rich.text import Text
 
 from retia.cli.output import table
 from retia.compile.explain import Labels
-from retia.model.kinds import Host, Port
+from retia.model.kinds import Edge, Host, Port
 from retia.model.state import Alive, Applied, Binding, HostProblem, HostState
 from retia.store.contract import DATA, Store
 from retia.store.records import Thing
 from retia.store.sync import Sync
 
 COLUMNS = ("host", "state", "tunnel", "ports", "flows", "applied", "problems")
+EDGE_COLUMNS = ("router", "edge", "priority", "state")
 NOBODY = "no host has registered: start `retia agent`"
 
 Overview = dict[str, Any]
@@ -49,13 +50,29 @@ def overview(sync: Sync, told: list[Thing], last: int) -> Overview:
         }
         for host in sorted({*states, *declared})
     ]
+    state = {host: _state(host, alive, states, declared) for host in declared}
     return {
         "revision": sync.revision,
         "hosts": hosts,
+        "edges": _edges(sync, [one for one in things if isinstance(one, Edge)], state),
         "ports": sum(isinstance(one, Port) for one in things),
         "bound": ports.total(),
         "problems": _problems(sync, problems),
     }
+
+
+def _edges(sync: Sync, edges: list[Edge], state: dict[str, str]) -> list[dict[str, Any]]:
+    """Of each router, in the order in which they hold its translated addresses."""
+    if not edges:
+        return []
+    labels = Labels(sync.view)
+    names = {one.id: one.name for one in sync.view.values() if isinstance(one, Host)}
+    found = []
+    for edge in edges:
+        host = names.get(edge.host, "")
+        told = {"router": labels.path_of(edge.router), "edge": host, "priority": edge.priority}
+        found.append(told | {"state": "drained" if not edge.admin_state else state.get(host, "unknown")})
+    return sorted(found, key=lambda one: (one["router"], -one["priority"], one["edge"]))
 
 
 def _problems(sync: Sync, named: list[HostProblem]) -> list[dict[str, str]]:
@@ -91,7 +108,9 @@ def page(answer: Overview) -> RenderableType:
     rows = [[host[column] for column in COLUMNS] for host in answer["hosts"]]
     hosts = table([column.upper() for column in COLUMNS], rows) if rows else Text(NOBODY)
     count = f"\n{answer['bound']} of {answer['ports']} ports live on a host; store at revision {answer['revision']}"
-    return Group(hosts, Text(count), *(Text(line) for one in answer["problems"] for line in _lines(one)))
+    edges = [[edge[column] for column in EDGE_COLUMNS] for edge in answer["edges"]]
+    routers: list[RenderableType] = [Text(), table([column.upper() for column in EDGE_COLUMNS], edges)] if edges else []
+    return Group(hosts, *routers, Text(count), *(Text(line) for one in answer["problems"] for line in _lines(one)))
 
 
 def _lines(problem: dict[str, str]) -> list[str]:

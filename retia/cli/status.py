@@ -62,8 +62,25 @@ def _show_local(answer: dict[str, Any], output: Form) -> None:
     print(f"answered  {said or 'nothing'}")
     print(f"ports     {', '.join(answer['ports']) or 'none'}")
     print(f"peers     {', '.join(f'{host} ({address})' for host, address in answer['peers'].items()) or 'none'}")
+    _show_gateways(answer["gateways"])
     for problem in answer["problems"]:
         print(f"problem   {problem['what']}\n          {problem['advice']}")
+
+
+def _show_gateways(told: dict[str, Any]) -> None:
+    """What a host has that is no part of a gateway is not spoken of."""
+    if told["reached"]:
+        print(f"tunnels   {', '.join(f'{host} is {_word(up)}' for host, up in told['reached'].items())}")
+    known = [f"{number} {standing}" for standing, number in told["neighbours"].items()]
+    if known:
+        waiting = f", {told['waiting']} packets wait" if told["waiting"] else ""
+        print(f"outside   neighbours: {', '.join(known)}{waiting}")
+    if told["zones"]:
+        print(f"zones     {told['zones']} of connection tracking")
+
+
+def _word(up: bool) -> str:
+    return "reached" if up else "not reached"
 
 
 async def _read(settings: Settings) -> Overview:

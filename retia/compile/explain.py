@@ -65,6 +65,11 @@ class Labels:
         project = "" if thing.shared or thing.project == DEFAULT_PROJECT else f"{thing.project}:"
         return f"{project}{thing.name}"
 
+    def path_of(self, identifier: str) -> str:
+        """The same by id; the id of what is gone."""
+        thing = self._by_id.get(identifier)
+        return self.path(thing) if thing is not None else identifier
+
     def rewrite_ids(self, text: str) -> str:
         """Problems with names in place of ids."""
         return " ".join(
