@@ -6,9 +6,11 @@ routers with NAT it can pass on one host: see `MOST_IN_A_ROW`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import cast
 
 from retia.model.finding import Check, Finding, Findings
 from retia.model.gateways import host_is_an_edge, is_outside, outside_ports
@@ -21,7 +23,9 @@ MOST_IN_A_ROW = 2
 """Routers with NAT on one packet's way through one host. Open vSwitch recirculates a packet 6 times at most; the tunnel
 costs one, a router with NAT two, and what is left is for the stages to come."""
 _EXAMPLE = "name it, as in `external: 203.0.113.50`"
-MOST_ARMS = 5000
+ENOUGH_ENDS = 5
+"""More than the routers that a row already has: one at least is none of them."""
+MOST_ARMS = 1000
 """Ways out of a router that are looked at: more would make a change of one slow in a network that is one large knot."""
 
 
@@ -81,15 +85,16 @@ def _ports_fit(nat: Nat) -> Findings:
 
 
 def distributed_is_floating(network: Network, nat: Nat) -> Findings:
-    """Only a floating IP is translated where its guest lives, and then no other rule has all of that guest's answers."""
+    """Only a floating IP is translated where its guest lives; then no other rule has all of that guest's answers."""
     if not nat.distributed:
         return
     if nat.type is not NatType.FLOATING:
-        yield Finding(nat.id, "distributed", f"{nat.type} is never distributed", "leave it out, or use `type: floating`")
+        advice = "leave it out, or use `type: floating`"
+        yield Finding(nat.id, "distributed", f"{nat.type} is never distributed", advice)
     for id_ in network.held(nat.router).internals.get(nat.internal, ()):
         other = network.get(Nat, id_)
         if other is not None and other.type is NatType.DNAT and other.protocol is None:
-            what = f"{nat.internal} is behind {{0}}, on its own host, and behind {{1}}, on an edge: its answers go one way"
+            what = f"{nat.internal} is behind {{0}} on its own host and behind {{1}} on an edge; its answers go one way"
             yield pair(nat, other, "distributed", what, "leave distributed out, or delete the other")
 
 
@@ -117,11 +122,11 @@ def address_is_not_translated(network: Network, item: Port | RouterPort) -> Find
     """Nor does a port, or another router, get an address that a router on its switch translates."""
     if not is_outside(network, item.switch):
         return
+    translated = _translated(network, item.switch)
     for address in dict.fromkeys(addresses_of(item)):
-        for externals in network.externals(item.switch):
-            for nat in (network.get(Nat, id_) for id_ in externals.get(address, ())):
-                if nat is not None and not _may_share(nat, item):
-                    yield _both_have(item, nat, "addresses", address)
+        for nat in translated.get(address, ()):
+            if not _may_share(nat, item):
+                yield _both_have(item, nat, "addresses", address)
 
 
 def _both_have(one: Object, other: Object, field: str, address: Ip) -> Finding:
@@ -153,13 +158,23 @@ def external_is_translated_once(network: Network, nat: Nat) -> Findings:
 
 def _rivals(network: Network, nat: Nat, external: Ip) -> Iterator[Nat]:
     """Other rules with that address, of all the routers that meet one of this one's outside switches."""
-    switches = {port.switch for port in outside_ports(network, nat.router)}
-    routers = {port.router for switch in switches for port in network.referrers(switch, RouterPort)} | {nat.router}
-    for router in sorted(routers):
-        for id_ in network.held(router).externals.get(external, ()):
-            other = network.get(Nat, id_)
-            if other is not None and other.id != nat.id:
-                yield other
+    switches = sorted({port.switch for port in outside_ports(network, nat.router)})
+    found = {other.id: other for switch in switches for other in _translated(network, switch).get(external, ())}
+    own = (network.get(Nat, id_) for id_ in network.held(nat.router).externals.get(external, ()))
+    found |= {other.id: other for other in own if other is not None}
+    yield from (other for other in found.values() if other.id != nat.id)
+
+
+def _translated(network: Network, switch: str) -> dict[Ip, list[Nat]]:
+    """The addresses that routers on a switch translate."""
+    key = ("translated", switch)
+    if key not in network.memo:
+        routers = dict.fromkeys(port.router for port in network.referrers(switch, RouterPort))
+        found = network.memo[key] = {}
+        for nat in (nat for router in routers for nat in network.referrers(router, Nat)):
+            if nat.external is not None:
+                found.setdefault(nat.external, []).append(nat)
+    return cast(dict[Ip, list[Nat]], network.memo[key])
 
 
 def _overlap(one: Nat, other: Nat) -> bool:
@@ -196,8 +211,11 @@ def port_not_too_often(network: Network, port: RouterPort) -> Findings:
 
 
 def _too_many(network: Network, about: str, field: str, router: str) -> Findings:
-    row = nat_row(network, router)
-    if len(row) > MOST_IN_A_ROW:
+    key = ("row", router)
+    if key not in network.memo:
+        network.memo[key] = nat_row(network, router)
+    row: tuple[str, ...] = network.memo[key]
+    if row:
         paths = [network.path(network.objects[one]) for one in row]
         names = ", ".join(min(paths, paths[::-1]))
         what = f"packets could pass {len(row)} routers with NAT in a row on one host: {names}"
@@ -213,19 +231,26 @@ class _Arm:
     switches: frozenset[str]
     hosts: frozenset[str] | None
 
+    @property
+    def alike(self) -> tuple[int, frozenset[str], frozenset[str] | None]:
+        """Of arms that are alike in this one is enough."""
+        return len(self.nats), self.switches, self.hosts
+
 
 def nat_row(network: Network, router: str) -> tuple[str, ...]:
     """Routers with NAT that a packet through `router` could pass on one host: the first row found that is too long for
     it, else (). No switch is crossed twice. None of `_Arm.hosts` means: every host."""
     own = (router,) if network.has(router, Nat) else ()
-    arms = [_Arm((), frozenset(), None)]
+    none = _Arm((), frozenset(), None)
+    arms = {none.alike: none}
     for arm in islice(_arms(network, router), MOST_ARMS):
-        for other in arms:
+        if not arm.nats or arm.alike in arms:
+            continue
+        for other in arms.values():
             row = (*reversed(other.nats), *own, *arm.nats)
             if len(row) > MOST_IN_A_ROW and not arm.switches & other.switches and _common(arm.hosts, other.hosts):
                 return row
-        if arm.nats and len(arms) < MOST_ARMS:
-            arms.append(arm)
+        arms[arm.alike] = arm
     return ()
 
 
@@ -233,17 +258,46 @@ def _arms(network: Network, router: str) -> Iterator[_Arm]:
     waiting = [(router, _Arm((), frozenset(), _hosts(network, router)))]
     while waiting:
         at, arm = waiting.pop()
-        for port in network.referrers(at, RouterPort):
-            if port.switch in arm.switches:
+        for switch in dict.fromkeys(port.switch for port in network.referrers(at, RouterPort)):
+            if switch in arm.switches:
                 continue
-            for beyond in {each.router for each in network.referrers(port.switch, RouterPort)} - {at, router}:
+            for beyond in _worth_passing(network, switch):
                 hosts = _meet(arm.hosts, _hosts(network, beyond))
                 nats = (*arm.nats, beyond) if network.has(beyond, Nat) else arm.nats
-                further = _Arm(nats, arm.switches | {port.switch}, hosts)
-                if hosts != frozenset() and beyond not in arm.nats:
+                further = _Arm(nats, arm.switches | {switch}, hosts)
+                if hosts != frozenset() and beyond not in (at, router, *arm.nats):
                     yield further
                     if len(nats) <= MOST_IN_A_ROW:
                         waiting.append((beyond, further))
+
+
+def _worth_passing(network: Network, switch: str) -> tuple[str, ...]:
+    """Routers on a switch that lead on to others and, of those a row can only end at, enough for each set of hosts."""
+    key = ("worth passing", switch)
+    if key not in network.memo:
+        ends: Counter[frozenset[str] | None] = Counter()
+        found: list[str] = []
+        for router in dict.fromkeys(port.router for port in network.referrers(switch, RouterPort)):
+            if _leads_on(network, router, switch):
+                found.append(router)
+            elif network.has(router, Nat) and ends[hosts := _hosts(network, router)] < ENOUGH_ENDS:
+                ends[hosts] += 1
+                found.append(router)
+        network.memo[key] = tuple(found)
+    return cast(tuple[str, ...], network.memo[key])
+
+
+def _leads_on(network: Network, router: str, switch: str) -> bool:
+    others = (port.switch for port in network.referrers(router, RouterPort) if port.switch != switch)
+    return any(_joins(network, other) for other in others)
+
+
+def _joins(network: Network, switch: str) -> bool:
+    """Whether a switch has several routers."""
+    key = ("joins", switch)
+    if key not in network.memo:
+        network.memo[key] = len({port.router for port in network.referrers(switch, RouterPort)}) > 1
+    return bool(network.memo[key])
 
 
 def _hosts(network: Network, router: str) -> frozenset[str] | None:

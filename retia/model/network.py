@@ -86,6 +86,8 @@ class Network:
         self._names: dict[tuple[str, str, str], list[str]] = {}
         self._referrers: dict[tuple[str, str], dict[str, None]] = {}  # (id, kind of the referrer)
         self._held: dict[str, Held] = {}
+        self.memo: dict[tuple[str, str], Any] = {}
+        """What checks worked out of the network as it is: any change forgets it."""
         for item in objects:
             self.put(item)
 
@@ -98,6 +100,7 @@ class Network:
 
     def put(self, item: Object) -> None:
         """Add `item`, or change it in place."""
+        self.memo.clear()
         if item.id in self.objects:
             self._unindex(self.objects[item.id])
         self.objects[item.id] = item
@@ -108,6 +111,7 @@ class Network:
                 self._held[id_].add(item, id_)
 
     def remove(self, item: Object) -> None:
+        self.memo.clear()
         self._unindex(self.objects.pop(item.id))
 
     def _unindex(self, item: Object) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from retia.errors import InvalidDocument
 from retia.model.document import parse
-from retia.model.kinds import Nat, Router
+from retia.model.kinds import Edge, Nat, NatType, Router, RouterPort
+from retia.model.nat import nat_row
 from retia.model.network import Network
 from retia.model.validate import check
 from retia.store import catalog
 from retia.store.view import View
+from retia.values import Mac, Prefix
 from tests.unit.store.networks import GATEWAYS, head
 
 
@@ -201,3 +207,61 @@ def test_what_was_wrong_before_does_not_hinder() -> None:
     broken.put(Nat(**values | {"id": "third", "router": c.id, "name": "third"}))
     assert len(check(network, broken, ["third"])) == 1
     assert check(broken, broken.copy(), ["third"]) == []
+
+
+def every_row(network: Network, router: str) -> bool:
+    """What `nat_row` finds, by following every way there is."""
+    own = network.has(router, Nat)
+    edges = {each.id: {edge.host for edge in network.referrers(each.id, Edge)} or HOSTS for each in network.of(Router)}
+    arms = [(0, set(), HOSTS)]
+
+    def follow(at: str, nats: tuple[str, ...], switches: set[str], hosts: set[str]) -> None:
+        for switch in {port.switch for port in network.referrers(at, RouterPort)} - switches:
+            for beyond in {port.router for port in network.referrers(switch, RouterPort)} - {at, router, *nats}:
+                passed = (*nats, beyond) if network.has(beyond, Nat) else nats
+                if hosts & edges[beyond]:
+                    arms.append((len(passed), switches | {switch}, hosts & edges[beyond]))
+                    follow(beyond, passed, switches | {switch}, hosts & edges[beyond])
+
+    follow(router, (), set(), edges[router])
+    return any(
+        one[0] + other[0] + own > 2 and not one[1] & other[1] and one[2] & other[2] for one in arms for other in arms
+    )
+
+
+HOSTS = {"h1", "h2", "h3"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_rows_are_found_whatever_the_network(data: st.DataObject) -> None:
+    network = Network()
+    for number in range(data.draw(st.integers(1, 6))):
+        router = Router(id=f"r{number}", name=f"r{number}")
+        network.put(router)
+        for switch in data.draw(st.sets(st.sampled_from("abcd"), max_size=3)):
+            id_ = f"{router.id}{switch}"
+            network.put(RouterPort(id=id_, name=id_, router=router.id, switch=switch, mac=Mac(1), addresses=()))
+        for host in data.draw(st.sets(st.sampled_from(sorted(HOSTS)), max_size=2)):
+            network.put(Edge(id=router.id + host, name=host, router=router.id, host=host))
+        if data.draw(st.booleans()):
+            internal = Prefix.parse("10.0.0.0/8")
+            network.put(Nat(id=f"n{number}", name="n", router=router.id, type=NatType.SNAT, internal=internal))
+    for router in network.of(Router):
+        assert bool(nat_row(network, router.id)) == every_row(network, router.id)
+
+
+def test_hundreds_of_tenants_outside_of_one_switch() -> None:
+    """Each with its router and NAT: to look at all rows of routers must not cost the square of them."""
+    tenants = range(1, 201)
+    switches = "".join(f"  s{n}: {{subnets: {{s: {{cidr: 10.0.0.0/24, gateway: 10.0.0.1}}}}}}\n" for n in tenants)
+    routers = "".join(
+        f"  t{n}: {{edges: {{hv1: {{}}}}, ports: {{in: {{switch: s{n}}}, out: {{switch: out,"
+        f" addresses: 198.18.0.{n}/16}}}}, nats: {{all: {{type: snat, internal: 10.0.0.0/24}}}}}}\n"
+        for n in tenants
+    )
+    wide = GATEWAYS.replace("out4: {", "wide: {cidr: 198.18.0.0/16}, out4: {")
+    begin = time.monotonic()
+    network = grown(wide, f"switches:\n{switches}routers:\n{routers}")
+    assert len(list(network.of(Nat))) == 202
+    assert time.monotonic() - begin < 5, "half a second, usually"
