@@ -24,6 +24,7 @@ def add(
     port: Annotated[str, typer.Argument(help="The guest's port, as in web/web1.")],
     address: Annotated[str, typer.Argument(help="The address outside; the lowest free one when left out.")] = "",
     router: Annotated[str, typer.Option(help="The router, where several lead outside.")] = "",
+    distributed: Annotated[bool, typer.Option("--distributed", help="On the guest's own host, by its uplink.")] = False,
     project: Project = DEFAULT_PROJECT,
     wait: Wait = None,
     output: Output = Form.table,
@@ -33,7 +34,7 @@ def add(
     has: list[Nat] = []
 
     def decide(view: View) -> Changes:
-        changes, existing = floating.give(view, port, wanted, router, project)
+        changes, existing = floating.give(view, port, wanted, router, project, distributed)
         has[:] = [existing] if existing else []
         return changes
 

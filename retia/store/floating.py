@@ -21,7 +21,12 @@ from retia.values import Ip, Prefix
 
 
 def give(
-    view: View, text: str, address: Ip | None = None, router: str = "", project: str = DEFAULT_PROJECT
+    view: View,
+    text: str,
+    address: Ip | None = None,
+    router: str = "",
+    project: str = DEFAULT_PROJECT,
+    distributed: bool = False,
 ) -> tuple[Changes, Nat | None]:
     """A floating IP for the port `text`, or the one it has already. Raises NotFound, Conflict, InvalidInput."""
     network = view.network
@@ -37,7 +42,7 @@ def give(
             raise Conflict(what, advice=f"take it back first: `retia floating-ip remove {existing.external}`")
         return Changes(), existing
     external = address or _free(network, home)
-    values = {"type": NatType.FLOATING, "internal": _internal(port), "external": external}
+    values = {"type": NatType.FLOATING, "internal": _internal(port), "external": external, "distributed": distributed}
     return catalog.create(view, Nat, f"{home.name}/floating-{external}", values, home.project), None
 
 

@@ -76,6 +76,8 @@ def test_the_way_of_an_operator(cli: Cli) -> None:
 
 def test_gateways_by_hand(cli: Cli) -> None:
     cli.ok("apply", "-f", "-", text=GATEWAYS)
+    assert "distributed false → true" in cli.ok("set", "nat", "r1/web1", "--distributed", "true")
+    cli.ok("set", "nat", "r1/web1", "--distributed", "false")
     assert "hv3" in cli.ok("create", "uplink", "out/hv3", "--bridge", "br-ex", "--vlan", "7")
     assert "host hv3; priority 20" in cli.ok("create", "edge", "r1/hv3", "--priority", "20")
     port = ("--switch", "out", "--addresses", "203.0.113.13/24", "--host", "hv3")
@@ -88,9 +90,9 @@ def test_gateways_by_hand(cli: Cli) -> None:
     shown = [line.split() for line in cli.ok("get", "nats").splitlines()]
     assert shown[0][:5] == ["NAME", "TYPE", "INTERNAL", "EXTERNAL", "PROTOCOL"]
     assert shown[1:] == [
-        ["r1/all", "snat", "10.0.1.0/24", "1024-2047", "net"],
-        ["r1/ssh", "dnat", "10.0.1.12", "203.0.113.50", "tcp", "22"],
-        ["r1/web1", "floating", "10.0.1.11", "203.0.113.60", "net"],
+        ["r1/all", "snat", "10.0.1.0/24", "1024-2047", "no", "net"],
+        ["r1/ssh", "dnat", "10.0.1.12", "203.0.113.50", "tcp", "22", "no"],
+        ["r1/web1", "floating", "10.0.1.11", "203.0.113.60", "no", "net"],
     ]
     nat = json.loads(cli.ok("get", "nat", "r1/all", "-o", "json"))
     assert (nat["type"], nat["internal"], nat["ports"], nat["external"]) == ("snat", "10.0.1.0/24", "1024-2047", None)
