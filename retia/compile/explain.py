@@ -12,8 +12,10 @@ from typing import NamedTuple
 from retia.compile.compiler import Compiler
 from retia.compile.cookies import is_for, rule_of
 from retia.compile.facts import InterfaceFact, TunnelPort
+from retia.compile.local import PeerPort, UplinkPort, peer_name
 from retia.compile.outputs import FlowRow
 from retia.errors import InvalidInput, NotFound
+from retia.flows.actions import Action
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.text import parse_flow, show_actions, show_match
 from retia.model.kinds import DEFAULT_PROJECT, Object
@@ -77,7 +79,11 @@ class Labels:
         )
 
     def value(self, value: object) -> str:
-        """A value of a row as people write it: a name in place of an id."""
+        """A value of a row as people write it: names in place of ids, actions as a dump shows them."""
+        if isinstance(value, tuple) and value and all(isinstance(one, Action) for one in value):
+            return show_actions(value)
+        if isinstance(value, tuple):
+            return f"({', '.join(self.value(one) for one in value)})"
         return self.label(value) if isinstance(value, str) else str(value)
 
 
@@ -151,8 +157,11 @@ def _find(compiler: Compiler, asked: str) -> FlowRow:
 
 def _port_names(compiler: Compiler) -> dict[str, int]:
     """Ports as a terminal's `dump-flows` calls them."""
-    tunnels = [(TUNNEL_PORT, row.ofport) for row in compiler.program.rows(TunnelPort)]
-    return dict([*tunnels, *((row.name, row.ofport) for row in compiler.program.rows(InterfaceFact))])
+    rows = compiler.program.rows
+    names = dict((TUNNEL_PORT, row.ofport) for row in rows(TunnelPort))
+    names |= {peer_name(row.peer): row.ofport for row in rows(PeerPort)}
+    names |= {row.name: row.ofport for row in rows(UplinkPort)}
+    return names | {row.name: row.ofport for row in rows(InterfaceFact)}
 
 
 def _by_cookie(compiler: Compiler, cookie: int, key: FlowKey | None) -> FlowRow:
