@@ -7,6 +7,7 @@ So after a takeover neighbours find the new edge within a packet's time (RFC 522
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import time
 from collections.abc import Callable, Iterable
@@ -73,17 +74,14 @@ class Announcer:
                 self._send(arp.announcement(mac, address), ofport)
 
     def _send(self, frame: bytes, ofport: int) -> None:
-        try:
+        with contextlib.suppress(SwitchAway):  # all are announced again when it is back
             self._switch.send(frame, (Output(ofport),))
             self.sent += 1
-        except SwitchAway:
-            pass  # all are announced again when it is back
 
     async def run(self) -> None:
         while True:
             self.announce()
             self._wake.clear()
-            if self._due:
-                await asyncio.sleep(min(1.0, max(PAUSE, self._due[0][0] - self._clock())))
-            else:
-                await self._wake.wait()
+            rest = max(PAUSE, self._due[0][0] - self._clock()) if self._due else None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), rest)

@@ -43,7 +43,7 @@ class Direct:
             await asyncio.Event().wait()
         mac = await self._open()
         self.settled = True
-        self.tell([((), (DirectFact(self._host, True, mac),))], lambda: None)
+        self.tell([((), (DirectFact(self._host, True, mac),))], None)
         while True:
             self.look()
             await asyncio.sleep(LOOKED)
@@ -63,7 +63,7 @@ class Direct:
         before = self.problem
         self.problem = None if self._forwards() else self._not_forwarding()
         if self.problem != before:
-            self.tell((), lambda: None)
+            self.tell((), None)
 
     def _not_forwarding(self) -> HostProblem:
         return HostProblem(

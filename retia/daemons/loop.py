@@ -44,7 +44,7 @@ class Learned(NamedTuple):
     """Rows that this host learned by itself; `then` is called once the switch has the flows that follow."""
 
     changes: tuple[LocalChange, ...]
-    then: Callable[[], None] = lambda: None
+    then: Callable[[], None] | None = None
 
 
 Input = Delta | SwitchEvent | Learned
@@ -67,7 +67,7 @@ class Loop:
         duties.more = gateways.problems
         compiler.change(local=gateways.remembered)
 
-    def learn(self, changes: Iterable[LocalChange], then: Callable[[], None]) -> None:
+    def learn(self, changes: Iterable[LocalChange], then: Callable[[], None] | None = None) -> None:
         self.inbox.put_nowait(Learned(tuple(changes), then))
 
     async def run(self) -> None:
@@ -87,12 +87,13 @@ class Loop:
         start, loaded = time.monotonic(), self.started
         local = [change for one in batch for change in self._local(one)]
         delta = self._compile(deltas, [change for report in reports for change in report.changes], local)
-        if self.started and delta.zones:
-            delta = delta.then(await self._settle())
-        self.tally.since(metrics.COMPILE, start)
         self._known_records |= bool(deltas)
         self._known_interfaces |= any(report.whole for report in reports)
-        await self._send(delta)
+        starts = not self.started and self._may_start()
+        if starts or (self.started and delta.zones):
+            delta = await self._settle(delta)
+        self.tally.since(metrics.COMPILE, start)
+        await self._send(delta, starts)
         self._follow(delta, loaded)
         if deltas:
             self.revision = deltas[-1].revision
@@ -121,19 +122,19 @@ class Loop:
     def _local(self, event: Input) -> Iterable[LocalChange]:
         """What this host itself says of its gateways, in one input."""
         if isinstance(event, Learned):
-            self._then.append(event.then)
+            self._then += [event.then] if event.then is not None else []
             return event.changes
         if isinstance(event, AttachmentsChanged):
             self._known_attachments |= event.whole
             return self._gateways.attach(event.changes)
         return ()
 
-    async def _settle(self) -> FlowDelta:
+    async def _settle(self, delta: FlowDelta) -> FlowDelta:
         """Zones for all routers that need them and for no others; clean ones for those that are new."""
         settled = self._gateways.settle()
         if settled.fresh:
             await self._switch.flush_zones(settled.fresh)
-        return self._compiler.change(local=settled.changes)
+        return delta.then(self._compiler.change(local=settled.changes)) if settled.changes else delta
 
     def _compile(
         self, deltas: list[Delta], interfaces: list[InterfaceChange], local: Iterable[LocalChange]
@@ -144,18 +145,20 @@ class Loop:
         tunnel_port = (tunnels[-1].ofport if tunnels[-1] else 0) if tunnels else None
         return self._compiler.change(records, guests, tunnel_port, local)
 
-    async def _send(self, delta: FlowDelta) -> None:
+    async def _send(self, delta: FlowDelta, starts: bool) -> None:
         if delta.peers or not self.started:
             await self._switch.warm({str(address) for address in self._compiler.peers.values()})
         if self.started:
             self._name_refusals(await self._switch.apply(delta.puts, delta.drops))
             if delta.attachments:
                 await self._attach()
-        elif self._known_records and self._known_interfaces and self._knows_itself():
+        elif starts:
             await self._start()
 
-    def _knows_itself(self) -> bool:
-        """Whether attachments and a direct exit are known, or were waited for long enough."""
+    def _may_start(self) -> bool:
+        """Whether all is known; attachments and a direct exit may also have been waited for long enough."""
+        if not (self._known_records and self._known_interfaces):
+            return False
         known = self._known_attachments and self._gateways.direct.settled
         if not known and not self._waits:
             self._waits = True
@@ -164,10 +167,9 @@ class Loop:
 
     def _wait_no_more(self) -> None:
         self._waited = True
-        self.learn((), lambda: None)
+        self.learn(())
 
     async def _start(self) -> None:
-        await self._settle()
         flows = self._compiler.flows
         self._name_refusals(await self._switch.start(flows.values()))
         await self._attach()

@@ -52,7 +52,7 @@ WRITTEN = 1.0
 
 COUNTS = ("held", "given-up", "aged-out", "crowded-out")
 
-Tell = Callable[[Iterable[LocalChange], Callable[[], None]], None]
+Tell = Callable[[Iterable[LocalChange], Callable[[], None] | None], None]
 """Rows that change, and what is to be done once the switch has the flows that follow."""
 
 
@@ -288,7 +288,7 @@ class Neighbours:
         self._of[one.port] -= 1
         self.counts[why] += bool(why)
         self._mark_unsaved()
-        self.tell([((one.row,), ())], lambda: None)
+        self.tell([((one.row,), ())], None)
 
     def _is_current(self, one: Neighbour) -> bool:
         return self._all.get((one.port, one.address)) is one

@@ -24,6 +24,7 @@ from retia import __version__
 from retia.config import Settings
 from retia.daemons.agent import HOOKS, attend
 from retia.errors import Fatal, InvalidInput
+from retia.flows.actions import LOCAL
 from retia.flows.fields import OPTION
 from retia.flows.journey import received_tunnel
 from retia.flows.text import parse_flow, show_flow
@@ -34,6 +35,7 @@ from retia.lab.failure import CheckFailed
 from retia.lab.physical import Attached, BridgeName, SettingName
 from retia.lab.software.failure import NotForSoftware
 from retia.lab.software.guest import SoftwareGuest
+from retia.lab.software.own import OwnStack
 from retia.lab.software.packets import geneve
 from retia.lab.software.segment import Place, Segment
 from retia.lab.software.stack import SoftwareTap
@@ -110,7 +112,27 @@ class SoftwareHost:
         self._agent: asyncio.Task[None] | None = None
         self._tether = Tether(self.store)
         self._registered = asyncio.Event()
+        self._own = OwnStack(self.name, self.bridges.values(), self._put_into)
         self._settle_at(self.address)
+
+    def attach(self, segments: Mapping[str, Segment]) -> None:
+        """Its physical bridges hang on these, and so does what the host itself has there."""
+        self.segments = segments
+        for segment, link in self._own.segments.items():
+            segments[segment].join(Place(self._own_name), link.hear)
+
+    @property
+    def _own_name(self) -> str:
+        return f"{self.name} itself"
+
+    def _put_into(self, segment: str, frame: bytes) -> None:
+        """From the host itself."""
+        self._tell_segment(segment, frame)
+        self.segments[segment].carry(Place(self._own_name), frame)
+
+    def _tell_segment(self, segment: str, frame: bytes) -> None:
+        for tap in self.segment_taps.get(segment, []):
+            tap.frames.append(frame)
 
     def _settle_at(self, address: str) -> None:
         self.underlay.hosts.pop(int(Ip.parse(self.address)), None)
@@ -144,6 +166,8 @@ class SoftwareHost:
             self.underlay.carry(self, sent)
         elif name in self.links:
             asyncio.get_running_loop().call_soon(self.links[name].link.hear, sent.frame)
+        elif sent.port == LOCAL:
+            asyncio.get_running_loop().call_soon(self._own.take_frame, sent.frame)
         else:
             self._send_out(sent)
 
@@ -151,9 +175,8 @@ class SoftwareHost:
         """By an uplink, if that is what the port is."""
         uplink = next((one for one, number in self._uplinks() if number == sent.port), None)
         if uplink is not None:
-            segment = self.bridges[BridgeName(uplink.bridge)].segment
-            for tap in self.segment_taps.get(segment, []):
-                tap.frames.append(sent.frame)
+            segment = self._join(uplink)
+            self._tell_segment(segment, sent.frame)
             self.segments[segment].carry(Place(self.name, uplink.vlan), sent.frame)
 
     def _uplinks(self) -> list[tuple[WantedUplink, int]]:
@@ -161,6 +184,12 @@ class SoftwareHost:
         there = self.bridge.attachments
         wanted = [one for one in self.bridge.attached.values() if isinstance(one, WantedUplink)]
         return [(one, there[one.name].ofport) for one in wanted if one.name in there]
+
+    def _join(self, uplink: WantedUplink) -> str:
+        """Before anything is sent by it, so that the answer comes in. Its segment."""
+        segment = self.bridges[BridgeName(uplink.bridge)].segment
+        self.segments[segment].join(Place(self.name, uplink.vlan), partial(self._come_in, uplink.vlan, segment))
+        return segment
 
     def _come_in(self, vlan: int, segment: str, frame: bytes) -> None:
         """A frame from a segment: into every uplink to it with that VLAN."""
@@ -172,9 +201,7 @@ class SoftwareHost:
         """As Open vSwitch does all the while: uplinks are ports of segments, and BFD says which peers are reached."""
         while True:
             for uplink, _ in self._uplinks():
-                segment = self.bridges[BridgeName(uplink.bridge)].segment
-                come_in = partial(self._come_in, uplink.vlan, segment)
-                self.segments[segment].join(Place(self.name, uplink.vlan), come_in)
+                self._join(uplink)
             for peer in [one for one in self.bridge.attached.values() if isinstance(one, WantedPeer)]:
                 live = self._reaches(peer)
                 if live != (self.bridge.attachments[peer.name].bfd == "up"):
@@ -216,7 +243,7 @@ class SoftwareHost:
 
     async def set_segment(self, segment: str, up: bool) -> None:
         down = self.segments[segment].down
-        (down.discard if up else down.add)(self.name)
+        (down.difference_update if up else down.update)({self.name, self._own_name})
 
     # -- its switch ------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ from retia.flows.lookup import FlowTable
 from retia.flows.packet import parse
 from retia.flows.walk import Walk, walk, walk_out
 from retia.pipeline.punts import PuntKind
+from retia.pipeline.stage import Stage
+from retia.pipeline.stages import ROUTE, ZONES
 from tests.network import Network
 
 NET = {
@@ -138,3 +140,25 @@ async def test_a_flood_is_let_go_and_a_switch_that_is_away_is_waited_for(world: 
             await asyncio.sleep(0.01)
     running.cancel()
     assert world.answerer.answered[PuntKind.TIME_EXCEEDED] == len(world.switch.walks) == WAITING - 1
+
+
+def test_kinds_of_another_part_are_handed_on(world: World) -> None:
+    taken: list[Punted] = []
+    world.answerer.elsewhere = {PuntKind.ASK_NEIGHBOUR: taken.append}
+    punt = Punted(b"frame", {}, bytes([PuntKind.ASK_NEIGHBOUR]), 0, 0)
+    world.answerer.answer(punt)
+    assert taken == [punt] and world.answerer.heard[PuntKind.ASK_NEIGHBOUR] == 1 and not world.switch.walks
+
+
+@pytest.mark.parametrize(("zones", "begins"), [(0, ROUTE), (2 << 16 | 1, ZONES)])
+def test_a_neighbour_that_is_not_there_is_unreachable_by_the_way_that_translates_back(
+    world: World, zones: int, begins: Stage
+) -> None:
+    (punt,) = world.punts(world.network.frame("web/a", "10.0.2.99", via="r1/to-web"))
+    world.answerer.unreachable(punt._replace(fields={**punt.fields, "reg11": zones}))
+    (story,) = world.switch.walks
+    assert story.steps[1].table == int(begins)
+    assert world.answerer.answered == {PuntKind.ASK_NEIGHBOUR: 1}
+    world.switch.away = True
+    world.answerer.unreachable(punt)
+    assert world.answerer.answered == {PuntKind.ASK_NEIGHBOUR: 1}
