@@ -1,7 +1,7 @@
 """`python -m docs.generate` (make docs): writes the pages that are made from the code. `--check` only compares.
 
 Settings from `config`, the document from the model, the pipeline from its stages, the CLI from its commands, errors
-from their tree. A test calls `stale()`, so that none of them drifts.
+from their tree, drop reasons from their list. A test calls `stale()`, so that none of them drifts.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import typer
 
 from retia import errors
 from retia.cli.main import app
+from retia.compile.reasons import SPOKEN_OF, Reason
 from retia.config import PREFIX, Settings, sentences
 from retia.daemons import metrics
 from retia.model import page as document_page
@@ -105,12 +106,30 @@ def _parameter(parameter: click.Parameter) -> str:
     return f"| {names} | {help_text} |"
 
 
+def reasons() -> str:
+    """docs/reasons.md: why packets are dropped."""
+    lines = [
+        "# Why packets are dropped",
+        "",
+        "Each host counts what it drops by these reasons: `retia flows --drops`, and the metrics. `retia reach` names",
+        "them with host, stage and object. Where a router answers, the sender of the packet hears of it by ICMP.",
+        "",
+        "| reason | number | what it means | the sender is told |",
+        "|---|---|---|---|",
+    ]
+    for reason in Reason:
+        told = SPOKEN_OF[reason].label.replace("-", " ") if reason in SPOKEN_OF else ""
+        lines.append(f"| `{reason.label}` | {int(reason)} | {reason.doc} | {told} |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "errors.md": error_codes,
     "cli.md": commands,
     "document.md": document_page.render,
     "pipeline.md": pipeline_page.render,
+    "reasons.md": reasons,
     "metrics.md": metrics.page,
 }
 
