@@ -91,6 +91,7 @@ def distributed_is_floating(network: Network, nat: Nat) -> Findings:
     if nat.type is not NatType.FLOATING:
         advice = "leave it out, or use `type: floating`"
         yield Finding(nat.id, "distributed", f"{nat.type} is never distributed", advice)
+        return
     for id_ in network.held(nat.router).internals.get(nat.internal, ()):
         other = network.get(Nat, id_)
         if other is not None and other.type is NatType.DNAT and other.protocol is None:
@@ -301,7 +302,13 @@ def _joins(network: Network, switch: str) -> bool:
 
 
 def _hosts(network: Network, router: str) -> frozenset[str] | None:
-    return frozenset(edge.host for edge in network.referrers(router, Edge)) or None
+    """Those that run it; every one (None) also where a guest's own host translates for it."""
+    key = ("hosts", router)
+    if key not in network.memo:
+        everywhere = any(nat.distributed for nat in network.referrers(router, Nat))
+        edges = frozenset(edge.host for edge in network.referrers(router, Edge))
+        network.memo[key] = None if everywhere else edges or None
+    return cast(frozenset[str] | None, network.memo[key])
 
 
 def _meet(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:

@@ -190,6 +190,12 @@ def test_not_where_no_host_runs_them_all() -> None:
     assert found(THIRD_NAT, CHAIN % {"host": "hv3"}) == []
 
 
+def test_a_guests_own_host_is_any_host() -> None:
+    far = CHAIN % {"host": "hv3"}
+    distributed = "nats: {c/f: {type: floating, internal: 10.5.0.9, external: 10.9.0.99, distributed: true}}"
+    assert len(found(distributed, far)) == 1 and found(distributed.replace("true", "false"), far) == []
+
+
 def test_nor_where_a_link_is_missing() -> None:
     chain = CHAIN % {"host": "hv1"}
     apart = chain.replace("m: {switch: m, addresses: 10.7.0.2/24}, ", "")
