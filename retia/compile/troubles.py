@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from retia.compile.clashes import Displaced, Outranked
 from retia.compile.direct import OutsideSwitch
+from retia.compile.edges import OwnEdge
 from retia.compile.facts import (
     BindingFact,
     EdgeFact,
@@ -27,6 +28,7 @@ from retia.compile.presence import (
     EdgeHost,
     Elsewhere,
     Hosted,
+    Link,
     LinkHere,
     Named,
     Pinned,
@@ -56,6 +58,18 @@ class Unregistered(Relation):
 
 class InService(Relation):
     "A router that has an edge which is not drained, on a host that packets can be sent to."
+
+    router: str = COL
+
+
+class Outwards(Relation):
+    "A router that meets the physical network somewhere."
+
+    router: str = COL
+
+
+class OutwardsHere(Relation):
+    "A router that has a port for that on this host."
 
     router: str = COL
 
@@ -284,6 +298,29 @@ def edge_without_uplink(r: str, x: str, s: str, n: str, w: str, v: str) -> Rule:
 
 
 @rule
+def outwards(r: str, s: str) -> Rule:
+    "A router meets the physical network by a port on a switch with an uplink."
+    return Outwards(r) <= [Link(router=r, switch=s), OutsideSwitch(s)]
+
+
+@rule
+def outwards_here(r: str, s: str) -> Rule:
+    "On this host, if no other edge alone has that port."
+    return OutwardsHere(r) <= [LinkHere(router=r, switch=s), OutsideSwitch(s)]
+
+
+@rule
+def edge_without_port(r: str, n: str) -> Rule:
+    "An edge that is sent packets for the physical network, and has no port there."
+    return Trouble(
+        about("edge-without-port", r),
+        says("this edge of router {} has no port on the physical network: what it is sent for there is lost", n),
+        r,
+        "give it one (`retia edge add` with --port, or a router port with this host), or drain it",
+    ) <= [OwnEdge(r, up=True), Outwards(r), ~OutwardsHere(r), RouterFact(r, n)]
+
+
+@rule
 def port_on_no_edge(x: str, n: str, r: str, s: str, i: str, w: str) -> Rule:
     "A router port that only one host has, which does not run the router."
     return Trouble(
@@ -355,6 +392,9 @@ RULES = [
     no_edge_in_service,
     edge_unregistered,
     edge_without_uplink,
+    outwards,
+    outwards_here,
+    edge_without_port,
     port_on_no_edge,
     uplink_unregistered,
     displaced_uplink,

@@ -50,6 +50,13 @@ def lose_uplink(network: Network) -> None:
     network.drop(network.objects.find(Uplink, "ext/hv3"))
 
 
+NO_PORT = "this edge of router r has no port on the physical network: what it is sent for there is lost"
+
+
+def lose_port(network: Network) -> None:
+    network.drop(network.objects.find(RouterPort, "r/out3"))
+
+
 def misplace(network: Network) -> None:
     with_(network, RouterPort, "r/out3", host=network.objects.find(Host, "hv4").id)
 
@@ -74,7 +81,11 @@ def forge(network: Network) -> None:
             lose_uplink,
             {"router port r/out3 leads nowhere from here: switch ext has no uplink on this host": {"hv3"}},
         ),
-        (misplace, {"router port r/out3 is on a host that is no edge of its router": {"hv2", "hv3"}}),
+        (
+            misplace,
+            {"router port r/out3 is on a host that is no edge of its router": {"hv2", "hv3"}, NO_PORT: {"hv3"}},
+        ),
+        (lose_port, {NO_PORT: {"hv3"}}),
         (
             forge,
             {
@@ -83,7 +94,7 @@ def forge(network: Network) -> None:
             },
         ),
     ],
-    ids=["drained", "unregistered", "no-uplink", "port-on-no-edge", "forged-key"],
+    ids=["drained", "unregistered", "no-uplink", "port-on-no-edge", "no-port", "forged-key"],
 )
 def test_named_by_those_it_concerns(
     network: Network, change: Callable[[Network], None], said: dict[str, set[str]]
@@ -98,7 +109,8 @@ def test_named_by_those_it_concerns(
 
 def test_one_edge_is_enough(network: Network) -> None:
     with_(network, Edge, "r/hv3", admin_state=False)
-    assert not named(network), "to drain one of several is no trouble"
+    network.drop(network.objects.find(RouterPort, "r/out3"))
+    assert not named(network), "to drain one of several is no trouble, nor that it has no port then"
 
 
 def test_a_watched_tunnel_that_died(network: Network) -> None:
