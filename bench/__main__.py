@@ -25,7 +25,7 @@ from bench.network import Size
 from bench.ours import Ours
 from bench.ovn import Ovn
 from bench.rounds import Effort, Rounds, Rows
-from bench.targets import AT, FLAT, judge
+from bench.targets import AT, FLAT, ROUTED, judge
 
 RESULTS = Path(__file__).resolve().parents[1] / "build/bench"
 PARTS = ("routed", "flat", "null", "harness")
@@ -57,9 +57,11 @@ def routed(programs: ovn_programs.Programs, quick: bool, shapes: dict[str, Rows]
         with both(programs, Size(ports)) as contenders:
             rounds = Rounds(contenders, Size(ports), effort)
             rounds.run()
+            say(f"{ports:,} ports, gateways")
+            rounds.meet_outside()
         idle = compile.idle_host(Size(ports))
         rounds.rows["flows per remote port, where nothing reaches it"] = {"Retia": figure([idle], "")}
-        shapes[f"{ports:,} routed ports"] = rounds.rows
+        shapes[f"{ports:,} {ROUTED}"] = rounds.rows
         wrong += rounds.disagreements
     return wrong
 

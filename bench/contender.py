@@ -63,6 +63,18 @@ class Contender(Protocol):
     def command(self, n: int) -> Times:
         """A port added by the command line, until it is confirmed."""
 
+    def meet_outside(self) -> None:
+        """Give the router an outside (`gateway`), and wait until all of it is there."""
+
+    def floating(self, n: int) -> Times: ...
+
+    def snat(self, n: int) -> Times: ...
+
+    def edge(self) -> Times:
+        """One host more as an edge, until the host under test has it."""
+
+    def remove_edge(self) -> None: ...
+
     def restart(self) -> Restart:
         """Of the agent alone, on a switch that has all flows."""
 

@@ -50,6 +50,14 @@ def in_port(number: int) -> bytes:
     return field(0x8000, 0, number.to_bytes(4, "big"))
 
 
+def ip_dst(address: int) -> bytes:
+    return field(0x8000, 12, address.to_bytes(4, "big"))
+
+
+def ip_src(prefix: int, mask: int) -> bytes:
+    return struct.pack("!HBBII", 0x8000, 11 << 1 | 1, 8, prefix, mask)
+
+
 def reg15(value: int) -> bytes:
     """OpenFlow 1.5 writes two registers as one packet register: the low half of the eighth."""
     return struct.pack("!HBBQQ", 0x8001, 7 << 1 | 1, 16, value, ANY)

@@ -16,12 +16,14 @@ import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from bench import gateway
 from bench.contender import Cold, Restart, Times, missing, time_to_all_flows
 from bench.network import Size, extra_port, extra_route, extra_switch, host_of, tunnel
-from bench.observer import ADDED, MODIFIED, REMOVED, Event, Observer, eth_dst, in_port
+from bench.observer import ADDED, MODIFIED, REMOVED, Event, Observer, eth_dst, in_port, ip_dst, ip_src
 from bench.openvswitch import OpenVswitch
 from bench.processes import Processes, wait_until
 from bench.writer import Changes, Writer
+from retia.model.kinds import Nat
 from retia.store import barrier
 from retia.store.etcd import Access, EtcdStore
 from retia.store.serve import Place, command
@@ -165,6 +167,37 @@ class Ours:
         start = time.perf_counter()
         self.processes.run(sys.executable, "-m", "retia", "--etcd", self.endpoint, *words)
         return {"confirmed": time.perf_counter() - start}
+
+    def meet_outside(self) -> None:
+        self.vswitch.vsctl("add-br", gateway.BRIDGE)
+        self._do(self._confirmed([(None, thing) for thing in gateway.objects()]))
+        wait_until(lambda: gateway.uplink() in self.vswitch.vsctl("list-ports", "br-int").split(), "the uplink")
+        wait_until(self.vswitch.bring_up, "the watched tunnels")
+        self.processes.settle()
+        self.vswitch.bring_up()
+        self._do(barrier.wait(self._store, 60))
+        self.processes.settle()
+
+    def floating(self, n: int) -> Times:
+        nat = gateway.floating(self.size, n)
+        return self._translate(nat, ip_dst(nat.external or 0))
+
+    def snat(self, n: int) -> Times:
+        nat = gateway.snat(self.size, n)
+        return self._translate(nat, ip_src(nat.internal.address, nat.internal.mask))
+
+    def _translate(self, nat: Nat, about: bytes) -> Times:
+        start = self._do(self._confirmed([(None, nat)]))
+        confirmed = time.perf_counter() - start
+        flow = self.observer.wait(lambda event: event.what == ADDED and about in event.match).when - start
+        return {"flow": flow, "confirmed": confirmed}
+
+    def edge(self) -> Times:
+        start = self._do(self._confirmed([(None, thing) for thing in gateway.edge(gateway.ADDED)]))
+        return {"confirmed": time.perf_counter() - start}
+
+    def remove_edge(self) -> None:
+        self._do(self._confirmed([(thing, None) for thing in gateway.edge(gateway.ADDED)]))
 
     def restart(self) -> Restart:
         """Killed, as no clean stop may be counted on."""

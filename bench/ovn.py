@@ -12,14 +12,15 @@ import re
 import time
 from typing import Any
 
-from bench import ovn_network
+from bench import gateway, ovn_network
 from bench.contender import Cold, Restart, Times, missing, time_to_all_flows
 from bench.database import Database, Row
 from bench.network import Size, extra_port, extra_route, host_of, tunnel
-from bench.observer import ADDED, MODIFIED, REMOVED, Event, Observer, in_port, metadata, reg15
+from bench.observer import ADDED, MODIFIED, REMOVED, Event, Observer, in_port, ip_dst, ip_src, metadata, reg15
 from bench.openvswitch import QUIET, OpenVswitch, start_database
 from bench.ovn_programs import Programs
 from bench.processes import Processes, wait_until
+from retia.model.kinds import Nat
 
 PATIENCE = 300.0
 
@@ -249,6 +250,43 @@ class Ovn:
         self.processes.run("ovn-nbctl", database, "--wait=hv", *adds, f"{port.mac} {port.addresses[0]}")
         self._asked += 1
         return {"confirmed": time.perf_counter() - start}
+
+    def meet_outside(self) -> None:
+        self.vswitch.vsctl("add-br", gateway.BRIDGE)
+        mapped = f"external_ids:ovn-bridge-mappings={ovn_network.PHYSICAL}:{gateway.BRIDGE}"
+        self.vswitch.vsctl("set", "open_vswitch", ".", mapped)
+        self._write(ovn_network.outside())
+        self._confirmed()
+        wait_until(self.vswitch.bring_up, "OVN's watched tunnels", PATIENCE)
+        self.processes.settle()
+        self.vswitch.bring_up()
+        mine = [["logical_port", "==", f"cr-{ovn_network.OUTSIDE}"], ["chassis", "==", self._chassis["me"]]]
+        wait_until(lambda: self._south.select("Port_Binding", mine, ["_uuid"]), "OVN's gateway port here", PATIENCE)
+        self.processes.settle()
+
+    def floating(self, n: int) -> Times:
+        nat = gateway.floating(self.size, n)
+        return self._translate(nat, ip_dst(nat.external or 0))
+
+    def snat(self, n: int) -> Times:
+        nat = gateway.snat(self.size, n)
+        return self._translate(nat, ip_src(nat.internal.address, nat.internal.mask))
+
+    def _translate(self, nat: Nat, about: bytes) -> Times:
+        start = self._write(ovn_network.add_nat(nat))
+        flow = self.observer.wait(lambda event: event.what == ADDED and about in event.match).when - start
+        return {"flow": flow, "confirmed": max(flow, self._confirmed() - start)}
+
+    def edge(self) -> Times:
+        start = self._write(ovn_network.add_edge(gateway.ADDED))
+        return {"confirmed": self._confirmed() - start}
+
+    def remove_edge(self) -> None:
+        where = [["chassis_name", "==", gateway.ADDED]]
+        (row,) = self._north.select("Gateway_Chassis", where, ["_uuid"])
+        port, column = ovn_network.OUTSIDE, "gateway_chassis"
+        self._write([ovn_network.member("Logical_Router_Port", port, column, row["_uuid"], "delete")])
+        self._confirmed()
 
     def restart(self) -> Restart:
         full, seen = self.observer.count(), list[tuple[float, int]]()

@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bench import gateway
 from bench.network import Size, extra_switch, host_of, objects, tunnel
-from retia.model.kinds import Port, Route, RouterPort, Switch
+from retia.model.kinds import Nat, NatType, Port, Route, RouterPort, Switch
+
+PHYSICAL, OUTSIDE = "physical", "r_ext"
+"""A name for the physical bridge, and the router's one port outside."""
 
 Operation = dict[str, Any]
 
@@ -48,6 +52,41 @@ def add_switch(size: Size, n: int) -> list[Operation]:
     switch, joined = extra_switch(size, n)
     rows = [*_router_port(joined), insert("Logical_Switch", {"name": switch.name, "ports": named(_side(switch.name))})]
     return [*rows, member("Logical_Router", "r", "ports", named(_name(joined)))]
+
+
+def outside() -> list[Operation]:
+    """The router's way to the physical network: a gateway port on the same edges, with the address of the first."""
+    things = list(gateway.objects())
+    members = [insert("Gateway_Chassis", _gateway_chassis(host), f"e_{host}") for host in gateway.EDGES]
+    own = next(thing for thing in things if isinstance(thing, RouterPort))
+    port = {"name": OUTSIDE, "mac": str(own.mac), "networks": str(own.addresses[0])}
+    port["gateway_chassis"] = ["set", [named(f"e_{host}") for host in gateway.EDGES]]
+    side = {"name": "ext_r", "type": "router", "addresses": "router", "options": ["map", [["router-port", OUTSIDE]]]}
+    way = {"name": "ext_w", "type": "localnet", "addresses": "unknown"}
+    way["options"] = ["map", [["network_name", PHYSICAL]]]
+    switch = {"name": gateway.SWITCH, "ports": ["set", [named("ext_r"), named("ext_w")]]}
+    rows = [insert("Logical_Switch_Port", side, "ext_r"), insert("Logical_Switch_Port", way, "ext_w")]
+    rows += [*members, insert("Logical_Router_Port", port, OUTSIDE), insert("Logical_Switch", switch)]
+    route, nat = (next(thing for thing in things if isinstance(thing, kind)) for kind in (Route, Nat))
+    joined = member("Logical_Router", "r", "ports", named(OUTSIDE))
+    return [*rows, joined, *add_route(route), *add_nat(nat, "translated")]
+
+
+def add_nat(nat: Nat, name: str = "added") -> list[Operation]:
+    floating = nat.type is NatType.FLOATING
+    external = nat.external if floating else gateway.own(gateway.EDGES[0]).address
+    inside = str(nat.internal.address if floating else nat.internal)
+    row = {"type": "dnat_and_snat" if floating else "snat", "external_ip": str(external), "logical_ip": inside}
+    return [insert("NAT", row, name), member("Logical_Router", nat.router, "nat", named(name))]
+
+
+def add_edge(host: str) -> list[Operation]:
+    row = insert("Gateway_Chassis", _gateway_chassis(host), "added")
+    return [row, member("Logical_Router_Port", OUTSIDE, "gateway_chassis", named("added"))]
+
+
+def _gateway_chassis(host: str) -> dict[str, Any]:
+    return {"name": f"{OUTSIDE}-{host}", "chassis_name": host, "priority": gateway.priority(host)}
 
 
 def whole(size: Size) -> list[Operation]:

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bench.contender import Cold, Contender, Times
 from bench.figures import Figure, figure
@@ -19,6 +20,8 @@ from bench.network import Size, host_of, port, tunnel
 SLICES = 5
 PAIRS = 20
 SETTLE = 5.0
+TOLD = 0.05
+"""Seconds after which the observer was told of everything that is confirmed."""
 Rows = dict[str, dict[str, Figure]]
 """By row, then by contender; a contender without a result is missing."""
 
@@ -30,6 +33,35 @@ class Effort:
     samples: int
     seconds: float
     cold: float
+
+
+def _edge(who: Contender, n: int) -> Times:
+    """The one before goes first, outside of the time."""
+    if n:
+        who.remove_edge()
+        who.processes.settle(2, SETTLE, slot=0.03)
+    return who.edge()
+
+
+GATEWAY_ROWS: dict[str, Callable[[Contender, int], Times]] = {
+    "floating IP": lambda who, n: who.floating(n),
+    "SNAT": lambda who, n: who.snat(n),
+    "edge added": _edge,
+}
+
+
+def _counted(
+    change: Callable[[Contender, int], Times], changed: dict[str, list[float]], who: Contender
+) -> Callable[[int], Times]:
+    """The change; and how many flows it added, changed or removed."""
+
+    def counted(n: int) -> Times:
+        times = change(who, n)
+        time.sleep(TOLD)
+        changed[who.name].append(len(who.observer.events()))
+        return times
+
+    return counted
 
 
 class Rounds:
@@ -70,6 +102,19 @@ class Rounds:
             self.put("nothing to all flows", who, [one.seconds for one in tries], "s")
             self.put("nothing to all flows, CPU", who, [one.cpu for one in tries], "s")
             self.put("flows", who, [tries[-1].flows], "")
+
+    def meet_outside(self) -> None:
+        """What a gateway costs on the same network: after all else, for a router with edges is another one."""
+        for who in self._contenders:
+            who.meet_outside()
+            who.observer.watch()
+        for row, change in GATEWAY_ROWS.items():
+            changed: dict[str, list[float]] = {who.name: [] for who in self._contenders}
+            self._row(row, partial(_counted, change, changed))
+            for who in self._contenders:
+                self.put(f"{row}, flows changed", who, changed[who.name], "")
+        for who in self._contenders:
+            who.observer.unwatch()
 
     def _changes(self) -> None:
         before = {who.name: who.observer.count() for who in self._contenders}

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from bench.figures import Figure, number
 
 Rows = Mapping[str, Mapping[str, Figure]]
-AT, FLAT = "10,000 routed ports", "10,000 ports on one switch"
+ROUTED = "routed ports"
+AT, FLAT = f"10,000 {ROUTED}", "10,000 ports on one switch"
 US, THEM = "Retia", "OVN"
 
 SHARES = {
@@ -23,6 +24,9 @@ SHARES = {
     "bind a local port, flow": 3,
     "static route, confirmed": 150,
     "new switch and router port, confirmed": 50,
+    "floating IP, confirmed": 150,
+    "SNAT, confirmed": 150,
+    "edge added, confirmed": 150,
 }
 """Row: at most this part of OVN's median."""
 
@@ -35,6 +39,9 @@ MOST = {
     "memory of the agent": 150.0,
 }
 """Row: at most this much, whatever OVN needs."""
+
+SAME_FLOWS = ("floating IP, flows changed", "SNAT, flows changed", "edge added, flows changed")
+"""Row: the same at every size, so with any number of switches."""
 
 SAME_COST, FLAT_COST = 2.0, 1.2
 
@@ -53,6 +60,7 @@ def judge(shapes: Mapping[str, Rows], changes: Mapping[int, Mapping[str, Figure]
     verdicts = [_share(row, part, rows.get(row, {})) for row, part in SHARES.items()]
     verdicts += [_most(row, most, rows.get(row, {})) for row, most in MOST.items()]
     verdicts += [_flat(shapes), *_same_cost(changes)]
+    verdicts += [_same_flows(row, shapes) for row in SAME_FLOWS]
     return verdicts
 
 
@@ -69,6 +77,16 @@ def _most(row: str, most: float, found: Mapping[str, Figure]) -> Verdict:
     if US not in found:
         return Verdict(row, wanted, "no result", False)
     return Verdict(row, wanted, number(found[US].median), found[US].median <= most)
+
+
+def _same_flows(row: str, shapes: Mapping[str, Rows]) -> Verdict:
+    wanted = "the same with any number of switches"
+    found = [
+        rows[row][US].median for shape, rows in shapes.items() if shape.endswith(ROUTED) and US in rows.get(row, {})
+    ]
+    if AT not in shapes or len(found) < 2:
+        return Verdict(row, wanted, "no result", False)
+    return Verdict(row, wanted, " and ".join(sorted({number(one) for one in found})), len(set(found)) == 1)
 
 
 def _flat(shapes: Mapping[str, Rows]) -> Verdict:

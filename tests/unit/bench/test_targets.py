@@ -9,20 +9,24 @@ from rich.console import Console
 
 from bench.figures import Figure, figure
 from bench.report import Result, load, page, show
-from bench.targets import AT, FLAT, MOST, SHARES, Rows, Verdict, judge
+from bench.targets import AT, FLAT, MOST, SAME_FLOWS, SHARES, Rows, Verdict, judge
 
 COST = {size: {name: figure([2.0], "ms") for name in ("cold", "add", "move", "delete")} for size in (100, 50_000)}
+
+SMALL = "1,000 routed ports"
 
 
 def rows() -> dict[str, dict[str, Figure]]:
     """Everything just held."""
     made = {row: {"Retia": figure([2.0], "ms"), "OVN": figure([2.0 * part], "ms")} for row, part in SHARES.items()}
+    made |= {row: {"Retia": figure([5.0], "")} for row in SAME_FLOWS}
     return made | {row: {"Retia": figure([most], "")} for row, most in MOST.items()}
 
 
 def shapes(**changed: dict[str, Figure]) -> dict[str, Rows]:
     flat = {"nothing to all flows": {"Retia": figure([2.4], "s")}}
-    return {AT: rows() | {name.replace("_", " "): found for name, found in changed.items()}, FLAT: flat}
+    at = rows() | {name.replace("_", " "): found for name, found in changed.items()}
+    return {AT: at, FLAT: flat, SMALL: {row: rows()[row] for row in SAME_FLOWS}}
 
 
 def missed(verdicts: list[Verdict]) -> list[str]:
@@ -32,7 +36,7 @@ def missed(verdicts: list[Verdict]) -> list[str]:
 def test_all_targets_may_just_be_held() -> None:
     verdicts = judge(shapes(), COST)
     assert missed(verdicts) == []
-    assert len(verdicts) == len(SHARES) + len(MOST) + 4
+    assert len(verdicts) == len(SHARES) + len(MOST) + len(SAME_FLOWS) + 4
 
 
 @pytest.mark.parametrize("row", [*SHARES, *MOST])
@@ -43,7 +47,7 @@ def test_a_little_more_misses(row: str) -> None:
     assert row in missed(judge(worse, COST))
 
 
-@pytest.mark.parametrize("row", [*SHARES, *MOST])
+@pytest.mark.parametrize("row", [*SHARES, *MOST, *SAME_FLOWS])
 def test_no_result_of_ours_misses(row: str) -> None:
     worse = shapes()
     worse[AT] = {name: found for name, found in worse[AT].items() if name != row}
@@ -51,13 +55,26 @@ def test_no_result_of_ours_misses(row: str) -> None:
 
 
 def test_nothing_measured_misses_everything() -> None:
-    assert len(missed(judge({}, {}))) == len(SHARES) + len(MOST) + 4
+    assert len(missed(judge({}, {}))) == len(SHARES) + len(MOST) + len(SAME_FLOWS) + 4
 
 
 def test_a_flat_switch_may_cost_little_more_than_a_routed_one() -> None:
     worse = shapes()
     worse[FLAT] = {"nothing to all flows": {"Retia": figure([2.5], "s")}}
     assert missed(judge(worse, COST)) == ["10,000 ports on one switch: nothing to all flows"]
+
+
+@pytest.mark.parametrize("row", SAME_FLOWS)
+def test_one_flow_more_with_more_switches_misses(row: str) -> None:
+    worse = shapes()
+    worse[AT] = {**worse[AT], row: {"Retia": figure([6.0], "")}}
+    (verdict,) = [one for one in judge(worse, COST) if not one.held]
+    assert (verdict.what, verdict.got) == (row, "5.00 and 6.00")
+
+
+def test_one_size_says_nothing_of_others() -> None:
+    alone = {shape: found for shape, found in shapes().items() if shape != SMALL}
+    assert missed(judge(alone, COST)) == list(SAME_FLOWS)
 
 
 def test_a_change_may_cost_twice_at_the_largest_size_and_no_more() -> None:
