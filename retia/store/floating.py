@@ -40,6 +40,10 @@ def give(
         if address not in (None, existing.external):
             what = f"{network.label(port)} has the floating IP {existing.external} at router {home.name} already"
             raise Conflict(what, advice=f"take it back first: `retia floating-ip remove {existing.external}`")
+        if distributed and not existing.distributed:
+            what = f"{network.label(port)} has the floating IP {existing.external}, which is on an edge"
+            path = network.path(existing, project)
+            raise Conflict(what, advice=f"to have it on the guest's host: `retia set nat {path} --distributed true`")
         return Changes(), existing
     external = address or _free(network, home)
     values = {"type": NatType.FLOATING, "internal": _internal(port), "external": external, "distributed": distributed}

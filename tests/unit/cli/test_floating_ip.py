@@ -56,6 +56,14 @@ def test_given_and_taken_back(cli: Cli) -> None:
     assert [one["kind"] for one in made] == [Nat.kind] and made[0]["external"] == "203.0.113.100"
 
 
+def test_on_the_guests_own_host(cli: Cli) -> None:
+    assert "distributed true" in cli.ok("floating-ip", "add", "web/web2", "--distributed")
+    assert "has the floating IP 203.0.113.100" in cli.ok("floating-ip", "add", "web/web2", "--distributed")
+    on_an_edge = cli.fails("floating-ip", "add", "web/web1", "--distributed")
+    assert on_an_edge.exit_code == 4 and "`retia set nat r1/web1 --distributed true`" in on_an_edge.advice
+    assert "distributed false → true" in cli.ok("set", "nat", "r1/web1", "--distributed", "true")
+
+
 BAD = {
     "port": (["add", "web/web9"], 3, "there is no port web/web9"),
     "address": (["add", "web/web2", "203.0.113"], 2, "is no IP address"),
