@@ -12,6 +12,7 @@ from __future__ import annotations
 from retia.compile.beside import BesideGuest
 from retia.compile.facts import (
     DnatFact,
+    EdgeFact,
     HostFact,
     RouterAddress,
     RouterPortFact,
@@ -332,12 +333,13 @@ def lookup_own_port(r: str, x: str, s: str, d: int, k: int, m: Mac, g: str) -> R
 
 
 @rule
-def lookup_one_edge(x: str, s: str, d: int, k: int, m: Mac, i: str, h: str, n: int) -> Rule:
+def lookup_one_edge(x: str, r: str, s: str, d: int, k: int, m: Mac, i: str, h: str, n: int) -> Rule:
     "The MAC of a port that one edge has leads to that one."
     return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found_at(k, n), x) <= [
         Reach(s),
-        Link(x, switch=s),
+        Link(x, r, s),
         RouterPortFact(x, switch_key=k, mac=m, on=i),
+        EdgeFact(router=r, host=i),
         HostFact(i, h),
         Tunnel(h, n),
         LiveSwitch(s, d),

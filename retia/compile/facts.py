@@ -13,6 +13,7 @@ from typing import Any
 from retia.compile.reasons import SPOKEN_OF, Reason
 from retia.flows.complaint import ICMP_ERRORS
 from retia.flows.fields import TCP, UDP, Subfield
+from retia.model.gateways import LAST_VLAN, SLOTS
 from retia.model.kinds import (
     Edge,
     Host,
@@ -31,7 +32,7 @@ from retia.model.local import Interface
 from retia.model.state import Binding, HostState, State
 from retia.pipeline.fields import DATAPATH, DESTINATION_HOST, SOURCE_PORT
 from retia.rules import COL, KEY, Relation
-from retia.values import Cidr, Ip, Ip4, Mac
+from retia.values import HIGHEST_PORT, Cidr, Ip, Ip4, Mac
 
 
 class ThisHost(Relation):
@@ -348,10 +349,10 @@ def _nat(nat: Nat) -> Iterator[Relation]:
         network = inside.network
         yield SnatFact(nat.id, nat.router, network.address, network.length, external, ports, nat.host)
     elif nat.external is not None:
-        inner_port = nat.internal_port or nat.external_port
-        protocol = _PROTOCOLS[nat.protocol] if nat.protocol else 0
         both = nat.type is NatType.FLOATING
-        what = (protocol, nat.external_port, inner_port)
+        what = (0, 0, 0)
+        if nat.protocol and not both:
+            what = (_PROTOCOLS[nat.protocol], nat.external_port, nat.internal_port or nat.external_port)
         yield DnatFact(nat.id, nat.router, external, inside.address, *what, both, nat.distributed)
 
 
@@ -388,12 +389,20 @@ _WIDTHS: dict[type, tuple[tuple[str, Subfield], ...]] = {
 }
 """The register that must hold each key."""
 
+_RANGES: dict[type, tuple[tuple[str, int, int], ...]] = {
+    Edge: (("slot", SLOTS[0], SLOTS[-1]),),
+    Uplink: (("vlan", 0, LAST_VLAN),),
+    Nat: (("external_port", 0, HIGHEST_PORT), ("internal_port", 0, HIGHEST_PORT)),
+}
+"""The least and the most that other numbers may be."""
+
 
 def fault(thing: Any) -> str:
     """What keeps a switch from carrying out a well-formed record, "" when nothing does."""
-    for name, field in _WIDTHS.get(type(thing), ()):
-        if not 0 < getattr(thing, name) < 1 << field.bits:
-            return f"its {name} {getattr(thing, name)} is outside 1 to {(1 << field.bits) - 1}"
+    widths = [(name, 1, (1 << field.bits) - 1) for name, field in _WIDTHS.get(type(thing), ())]
+    for name, least, most in (*widths, *_RANGES.get(type(thing), ())):
+        if not least <= getattr(thing, name) <= most:
+            return f"its {name} {getattr(thing, name)} is outside {least} to {most}"
     mac = getattr(thing, "mac", None)
     if mac is not None and (mac == 0 or mac.is_multicast):
         return f"{mac} is no MAC of one station"

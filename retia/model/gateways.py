@@ -14,6 +14,8 @@ from retia.model.network import Network
 from retia.model.switching import pair
 
 LAST_VLAN = 4094
+SLOTS = range(1, 65)
+"""Places of a router's edges: what spreads packets over them counts places, so an edge keeps its own."""
 LONGEST_BRIDGE = 15
 BRIDGE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_BRIDGE - 1}}}")
 PRIORITIES = range(0, 65536)

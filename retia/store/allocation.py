@@ -13,6 +13,7 @@ from collections import ChainMap
 from collections.abc import Collection, Iterable, Iterator
 
 from retia.errors import InvalidInput
+from retia.model.gateways import SLOTS
 from retia.model.kinds import Edge, Object, Router, Subnet, Switch
 from retia.model.network import Network
 from retia.values import Ip, Mac, same_family
@@ -20,8 +21,6 @@ from retia.values import Ip, Mac, same_family
 DATAPATH_KEYS = range(1, 1 << 24)
 PORT_KEYS = range(1, (1 << 16) - 1)
 """0 means unknown; 0xffff is kept for later."""
-SLOTS = range(1, 65)
-"""Places of a router's edges: what spreads packets over them counts places, so an edge keeps its own."""
 
 LOCAL = 0x02 << 40
 """A MAC's first byte: unicast, locally administered."""
