@@ -53,7 +53,7 @@ class SoftwareLab(Lab):
     def _host(self, name: str, address: str) -> SoftwareHost:
         physical, settings = self.file.physical.get(HostName(name), {}), self.file.settings.get(HostName(name), {})
         host = SoftwareHost(name, address, self._underlay, self.tether, self._run_dir.name, physical, settings)
-        host.segments = self._segments
+        host.attach(self._segments)
         return host
 
     @property
