@@ -11,8 +11,10 @@ Called by `program`, which speaks in typed rows; this file speaks in tuples and 
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import CodeType
 from typing import Any
 
 from retia.rules.aggregates import Aggregation
@@ -107,7 +109,7 @@ class Engine:
         for clause in self.clauses:
             self._plan_clause(code, clause)
         self.source = "\n".join(code.lines)
-        exec(compile(self.source, SOURCE, "exec"), code.names)
+        exec(_compiled(self.source), code.names)
         for plan in self.plans:
             plan.function = code.names[plan.name]
         self._plan_of = {plan.name: plan for plan in self.plans}
@@ -275,6 +277,12 @@ class Engine:
         plan.fired += 1
         if self.timing:
             plan.seconds += time.perf_counter() - start
+
+
+@functools.lru_cache(maxsize=4)
+def _compiled(source: str) -> CodeType:
+    """Many hosts have the same rules: `plan` and `reach` make an engine for each."""
+    return compile(source, SOURCE, "exec")
 
 
 def _identifier(name: str) -> str:
