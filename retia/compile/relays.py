@@ -13,15 +13,14 @@ from retia.compile.local import PeerPort, PeerSeen, PeerUp
 from retia.compile.outputs import FlowRow, Peer, WantsPeer
 from retia.compile.presence import EdgeHost, Hosted, Link, LinkHere, Pinned, Runs, Through, Tunnel, Working
 from retia.compile.reasons import Reason, drop
-from retia.flows.actions import Actions, Goto, Load, LoadLive
+from retia.compile.switching import for_host
+from retia.flows.actions import NOBODY_LIVE, Actions, Goto, Load, LoadLive
 from retia.flows.fields import whole
 from retia.flows.match import ANYTHING
-from retia.pipeline.fields import LIVE_PORT, Shape
-from retia.pipeline.stages import ENCAP, RELAY, TO_TUNNEL
+from retia.pipeline.fields import LIVE_PORT, when
+from retia.pipeline.stages import AROUND, ENCAP, RELAY, TO_TUNNEL
 from retia.rules import COL, Relation, Rule, collect, fn, rule
 from retia.values import Ip
-
-to_host = fn(Shape("destination_host", "forwarded"))
 
 
 class Caught(Relation):
@@ -73,9 +72,8 @@ class Holding(Relation):
 
 
 @fn
-def directly_or_by(ofport: int, relays: tuple[int, ...]) -> Actions:
-    others = tuple(relay for relay in relays if relay != ofport)
-    return (LoadLive((ofport, *others), LIVE_PORT, False), Goto(RELAY))
+def by_one_of(relays: tuple[int, ...]) -> Actions:
+    return (LoadLive(relays, LIVE_PORT, False), Goto(AROUND))
 
 
 @fn
@@ -143,18 +141,9 @@ def watched_host(h: str, g: str, n: int, o: int, a: Ip) -> Rule:
 
 
 @rule
-def tunnel_watched(h: str, g: str, n: int, o: int, t: tuple[int, ...]) -> Rule:
-    "From an edge, a host that cannot be reached directly is reached by another edge."
-    return FlowRow(TO_TUNNEL, TO_TUNNEL.priority("watched"), to_host(n, 0), directly_or_by(o, t), g) <= [
-        WatchedHost(h, g, n, o),
-        Relays(h, t),
-    ]
-
-
-@rule
-def tunnel_relayed(h: str, g: str, n: int, o: int) -> Rule:
-    "That one sends it directly, or drops it."
-    return FlowRow(TO_TUNNEL, TO_TUNNEL.priority("watched"), to_host(n, 1), directly(o), g) <= [
+def tunnel_watched(h: str, g: str, n: int, o: int) -> Rule:
+    "From an edge that has others beside it, a host is reached directly while its tunnel lives."
+    return FlowRow(TO_TUNNEL, TO_TUNNEL.priority("watched"), for_host(n), directly(o), g) <= [
         WatchedHost(h, g, n, o),
         Relays(h),
     ]
@@ -169,8 +158,31 @@ def relay_peer(g: str, o: int, a: Ip) -> Rule:
 
 
 @rule
+def relay_dead(h: str, t: tuple[int, ...]) -> Rule:
+    "Else by another edge: that one sends it directly, or drops it. One flow, so that an edge more costs no other."
+    return FlowRow(RELAY, RELAY.priority("dead"), when(live_port=NOBODY_LIVE, forwarded=0), by_one_of(t), h) <= [
+        Relays(h, t)
+    ]
+
+
+@rule
+def around_edge(h: str, g: str, o: int, a: Ip) -> Rule:
+    "The port of that edge names its tunnel address."
+    return FlowRow(AROUND, AROUND.priority("edge"), by_port(o), tunnel_to(a), g) <= [
+        EdgePeer(h, o),
+        WatchedHost(h, g, ofport=o, address=a),
+    ]
+
+
+@rule
+def around_nobody(h: str) -> Rule:
+    "Where no edge lives either the packet is dropped."
+    return FlowRow(AROUND, AROUND.priority("miss"), ANYTHING, drop(Reason.TUNNEL_DEAD), h) <= [ThisHost(h)]
+
+
+@rule
 def relay_nobody(h: str) -> Rule:
-    "Where none lives the packet is dropped."
+    "What came from another edge already is dropped."
     return FlowRow(RELAY, RELAY.priority("miss"), ANYTHING, drop(Reason.TUNNEL_DEAD), h) <= [ThisHost(h)]
 
 
@@ -196,8 +208,10 @@ RULES = [
     relays,
     watched_host,
     tunnel_watched,
-    tunnel_relayed,
     relay_peer,
+    relay_dead,
+    around_edge,
+    around_nobody,
     relay_nobody,
     live_above,
     holding,

@@ -1,6 +1,6 @@
 """The stages, in table order. Add one here, and flows for it in one feature file of `compile`.
 
-LS in : ADMIT · HOOK · ARP_REQUEST · LOOKUP · DECIDE ─────────────► TO_TUNNEL · RELAY · ENCAP ═══► (other host: ADMIT)
+LS in : ADMIT · HOOK · ARP_REQUEST · LOOKUP · DECIDE ────► TO_TUNNEL · RELAY · AROUND · ENCAP ═══► (other host: ADMIT)
            uplinks: UPLINK_ARP · UPLINK_ANSWER · HOLDER │  └─ (a router on edges: STICKY · DIRECT · CHOOSE · EDGE)
 LS out: LOOPBACK · DELIVER ◄── (here, or from a tunnel) ┘
            │ router port  └─ (a port that moved away: once more LOOKUP)
@@ -185,14 +185,20 @@ STAGES: dict[str, Stage] = number(
         ),
         Declared(
             "TO_TUNNEL",
-            "Host key to tunnel address; on an edge, to what lives of the way there and those by another edge.",
+            "Host key to tunnel address; on an edge, to the port that knows whether the way there lives.",
             priorities=("watched", "host"),
             next=("RELAY", "ENCAP", "DROP"),
         ),
         Declared(
             "RELAY",
-            "The chosen tunnel port to the tunnel address at its end.",
-            priorities=("peer",),
+            "A living tunnel port to the tunnel address at its end; where it does not live, another edge is chosen.",
+            priorities=("peer", "dead"),
+            next=("AROUND", "ENCAP", "DROP"),
+        ),
+        Declared(
+            "AROUND",
+            "The port of the edge that was chosen to its tunnel address.",
+            priorities=("edge",),
             next=("ENCAP", "DROP"),
         ),
         Declared("ENCAP", "Writes the Geneve key and options whole, and sends.", next=()),
@@ -245,6 +251,7 @@ RESOLVED = STAGES["RESOLVED"]
 ROUTER_FORWARD = STAGES["ROUTER_FORWARD"]
 TO_TUNNEL = STAGES["TO_TUNNEL"]
 RELAY = STAGES["RELAY"]
+AROUND = STAGES["AROUND"]
 ENCAP = STAGES["ENCAP"]
 ADDRESS = STAGES["ADDRESS"]
 NEIGHBOUR = STAGES["NEIGHBOUR"]
