@@ -170,10 +170,16 @@ class Attachments:
         if self._rows["Bridge"][place.bridge]["name"] != self._wanted.bridge:
             return None
         if mark(row) == PEER:
-            status = mapping(row["bfd_status"])
-            live = status.get("forwarding") == "true"
-            return Attachment(name, number_of(row), "up" if live else "down", live or _flapped(status))
+            return self._peer(name, row)
         return Attachment(name, number_of(row)) if mark(row) == UPLINK and self._other_end_is(row) else None
+
+    def _peer(self, name: str, row: Row) -> Attachment:
+        """A database that was started again says nothing of BFD until Open vSwitch does: then it is as it was."""
+        status, before = mapping(row["bfd_status"]), self.known.get(name)
+        if not status and before is not None and before.ofport == number_of(row):
+            return before
+        live = status.get("forwarding") == "true"
+        return Attachment(name, number_of(row), "up" if live else "down", live or _flapped(status))
 
     def _other_end_is(self, row: Row) -> bool:
         uuid = self._named.get(mapping(row["options"]).get("peer", ""), "")

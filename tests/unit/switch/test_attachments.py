@@ -111,6 +111,20 @@ def test_after_a_gap_only_the_difference_comes_out() -> None:
     assert one.update(bridges(br_int=[NEAR, TUNNEL]), whole=True) == [AttachmentChange(UP.new, None)]
 
 
+def test_a_session_of_which_nothing_is_said_is_as_it_was() -> None:
+    one = made()
+    live = TUNNEL | {"bfd_status": as_map(STATUS | {"forwarding": "true", "flap_count": "1"})}
+    one.update(change("i-bfd-00017", TUNNEL, bfd_status=live["bfd_status"]))
+    silent = TUNNEL | {"bfd_status": as_map({})}
+    one.reset()
+    assert one.update(bridges(br_int=[NEAR, silent], br_ex=[FAR]), whole=True) == []
+    assert made(bridges(br_int=[NEAR, silent], br_ex=[FAR])).known[PEER.name] == DOWN
+    renumbered = change("i-bfd-00017", silent, ofport=7)
+    assert one.update(renumbered) == [
+        AttachmentChange(Attachment(PEER.name, 6, "up", True), Attachment(PEER.name, 7, "down"))
+    ]
+
+
 def test_guests_come_and_go_at_no_cost() -> None:
     one = made()
     one.plan()
