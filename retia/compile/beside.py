@@ -33,11 +33,22 @@ class GuestOf(Relation):
     mac: Mac = COL
 
 
+class OutsideLink(Relation):
+    "An address of a working router port on a switch that has an uplink, wherever: a router has few of them."
+
+    port: str = COL
+    router: str = COL
+    switch: str = COL
+    address: Ip = COL
+    length: int = COL
+
+
 class LeadsOut(Relation):
-    "A host (its id) with an uplink of the outside switch that a distributed floating IP belongs to."
+    "The outside switch that the address of a distributed floating IP belongs to, by a router port."
 
     nat: str = COL
-    host: str = COL
+    port: str = COL
+    switch: str = COL
 
 
 class ByGuest(Relation):
@@ -89,31 +100,39 @@ def guest_of(i: str, r: str, b: Ip, p: str, s: str, m: Mac) -> Rule:
 
 
 @rule
-def leads_out(i: str, r: str, a: Ip, x: str, t: str, c: Ip, n: int, g: str) -> Rule:
-    "The address outside is in a prefix of the router's port on a switch with an uplink there."
-    return LeadsOut(i, g) <= [
+def outside_link(x: str, r: str, t: str, c: Ip, n: int) -> Rule:
+    "A router meets the physical network on a switch with an uplink."
+    return OutsideLink(x, r, t, c, n) <= [UplinkFact(switch=t), Link(x, r, t), RouterAddress(x, c, n)]
+
+
+@rule
+def leads_out(i: str, r: str, a: Ip, x: str, t: str, c: Ip, n: int) -> Rule:
+    "The address outside is in a prefix of such a port."
+    return LeadsOut(i, x, t) <= [
         DnatFact(i, router=r, external=a, distributed=True),
-        Link(x, r, t),
-        RouterAddress(x, c, n),
+        OutsideLink(x, r, t, c, n),
         within(a, c, n),
+    ]
+
+
+@rule
+def by_guest(i: str, p: str, h: str, g: str, t: str) -> Rule:
+    "It is with its guest where that guest's host has an uplink there."
+    return ByGuest(i) <= [
+        GuestOf(i, p),
+        BindingFact(p, h),
+        HostFact(g, h),
+        LeadsOut(i, switch=t),
         UplinkFact(switch=t, host=g),
     ]
 
 
 @rule
-def by_guest(i: str, p: str, h: str, g: str) -> Rule:
-    "It is with its guest where that guest's host has such an uplink."
-    return ByGuest(i) <= [GuestOf(i, p), BindingFact(p, h), HostFact(g, h), LeadsOut(i, g)]
-
-
-@rule
-def outside_port(i: str, r: str, a: Ip, x: str, t: str, c: Ip, n: int, g: str, h: str) -> Rule:
+def outside_port(i: str, x: str, t: str, g: str, h: str) -> Rule:
     "Here, it is by a port on a switch whose uplink is here."
     return OutsidePort(i, lowest(x)) <= [
-        DnatFact(i, router=r, external=a, distributed=True),
-        LinkHere(x, r, t),
-        RouterAddress(x, c, n),
-        within(a, c, n),
+        LeadsOut(i, x, t),
+        LinkHere(x),
         UplinkFact(switch=t, host=g),
         HostFact(g, h),
         ThisHost(h),
@@ -157,6 +176,7 @@ def lent_of_an_edge(x: str, r: str, i: str) -> Rule:
 
 RULES = [
     guest_of,
+    outside_link,
     leads_out,
     by_guest,
     outside_port,

@@ -337,9 +337,9 @@ def lookup_one_edge(x: str, r: str, s: str, d: int, k: int, m: Mac, i: str, h: s
     "The MAC of a port that one edge has leads to that one."
     return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found_at(k, n), x) <= [
         Reach(s),
-        Link(x, r, s),
-        RouterPortFact(x, switch_key=k, mac=m, on=i),
+        RouterPortFact(x, router=r, switch=s, switch_key=k, mac=m, on=i),
         EdgeFact(router=r, host=i),
+        Link(x),
         HostFact(i, h),
         Tunnel(h, n),
         LiveSwitch(s, d),
@@ -370,8 +370,8 @@ def sticky_own(r: str, e: int, x: str, a: Ip, i: str, h: str, n: int) -> Rule:
     "The address that one edge has of its own leads there."
     return FlowRow(STICKY, STICKY.priority("own"), for_address(e, a), towards_host(n), x) <= [
         Chooses(r, e),
-        Link(x, router=r),
-        RouterPortFact(x, on=i),
+        RouterPortFact(x, router=r, on=i),
+        Link(x),
         HostFact(i, h),
         Tunnel(h, n),
         RouterAddress(x, a),

@@ -71,7 +71,7 @@ USED = [Emptied()]
 
 @pytest.mark.parametrize("number", range(HISTORIES))
 def test_history(number: int) -> None:
-    world = World(random.Random(SEED + number), CALM[number % len(CALM)])
+    world = World(random.Random(SEED + number), CALM[(SEED + number) % len(CALM)])
     used = USED.pop() if USED else Emptied()
     compiler = used.compiler
     switch: dict[FlowKey, Flow] = dict(compiler.flows)
