@@ -52,6 +52,12 @@ class EdgePeer(Relation):
     ofport: int = COL
 
 
+class Accompanied(Relation):
+    "This host, when it has one. Apart from `Relays`, so that an edge more is nothing to the flows of each host."
+
+    host: str = COL
+
+
 class Relays(Relation):
     "All of these."
 
@@ -123,6 +129,12 @@ def edge_peers(r: str, h: str, g: str, n: int, o: int) -> Rule:
 
 
 @rule
+def accompanied(h: str) -> Rule:
+    "An edge that has another beside it."
+    return Accompanied(h) <= [EdgePeer(h)]
+
+
+@rule
 def relays(h: str, o: int) -> Rule:
     "All of them."
     return Relays(h, collect(o)) <= [EdgePeer(h, o)]
@@ -145,7 +157,7 @@ def tunnel_watched(h: str, g: str, n: int, o: int) -> Rule:
     "From an edge that has others beside it, a host is reached directly while its tunnel lives."
     return FlowRow(TO_TUNNEL, TO_TUNNEL.priority("watched"), for_host(n), directly(o), g) <= [
         WatchedHost(h, g, n, o),
-        Relays(h),
+        Accompanied(h),
     ]
 
 
@@ -205,6 +217,7 @@ RULES = [
     watch_user,
     edging,
     edge_peers,
+    accompanied,
     relays,
     watched_host,
     tunnel_watched,
