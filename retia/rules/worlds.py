@@ -20,7 +20,7 @@ from retia.rules.language import Relation, Rule
 from retia.rules.lowering import lower
 from retia.rules.plan import Code
 from retia.rules.strata import Strata, stratify
-from retia.rules.terms import Aggregate, Atom, Clause, Row
+from retia.rules.terms import Aggregate, Atom, Clause, Row, Var
 from retia.rules.worlds_code import View, WorldEmitter, split
 
 Holds = dict[Row, int]
@@ -108,18 +108,28 @@ class Found:
         return _winners(relation, self.tables.get(name, {}), self._worlds.ranks)
 
     def notable(self, relation: type[Relation], notable: Callable[[int], Any]) -> Holds:
-        """Those rows of an output whose set of worlds is `notable`; the heads of the others are never worked out.
-
-        A union of sets that are not notable must not be notable either. Winners are chosen among these rows only."""
+        """Those rows of an output whose set of worlds is `notable`; the heads of most others are never worked out: only
+        of those that may be of one key with a notable one. A union of sets that are not notable must not be either."""
         found: Holds = {}
+        done: list[tuple[Clause, Atom, Holds]] = []
         for clause in self._worlds.late[relation.__name__]:
             joined = clause.body[0]
             if isinstance(joined, Atom):
                 holds = _with_kin(clause, joined, self.tables.get(joined.relation, {}), notable)
                 if holds:
                     self._run(clause, 0, holds, found)
+                done.append((clause, joined, holds))
         kept = {row: holds for row, holds in found.items() if notable(holds)}
-        return _winners(relation, kept, self._worlds.ranks)
+        shown = [{row[place] for row in kept} for place in relation.identity]
+        for clause, joined, holds in done if kept else ():
+            rows = _may_rival(relation, clause, joined, self.tables.get(joined.relation, {}), shown)
+            rest = {row: worlds for row, worlds in rows.items() if row not in holds}
+            if rest:
+                self._run(clause, 0, rest, found)
+        keys = {relation.key_of(row) for row in kept}
+        rivals = {row: holds for row, holds in found.items() if relation.key_of(row) in keys}
+        winners = _winners(relation, rivals, self._worlds.ranks)
+        return {row: holds for row, holds in winners.items() if notable(holds)}
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 
@@ -225,6 +235,18 @@ def _with_kin(clause: Clause, joined: Atom, rows: Holds, notable: Callable[[int]
     pick = itemgetter(*plain)
     alike = {pick(row) for row in found}
     return {row: worlds for row, worlds in rows.items() if pick(row) in alike}
+
+
+def _may_rival(relation: type[Relation], clause: Clause, joined: Atom, rows: Holds, shown: list[set[Any]]) -> Holds:
+    """The rows whose head may have a key of which these are the values, as far as the head shows its key plainly."""
+    args = [clause.args[place] for place in relation.identity]
+    if any(not isinstance(arg, Var) and arg not in values for arg, values in zip(args, shown, strict=True)):
+        return {}
+    for arg, values in zip(args, shown, strict=True):
+        if arg in joined.args:
+            column = joined.args.index(arg)
+            rows = {row: holds for row, holds in rows.items() if row[column] in values}
+    return rows
 
 
 def _aggregate(aggregate: Aggregate, rows: Holds) -> Holds:

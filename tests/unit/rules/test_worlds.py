@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from retia.rules import KEY, NOTE_RULE, Program, Relation, Rule, fn, rule
+from retia.rules import KEY, NOTE, NOTE_RULE, Program, Relation, Rule, fn, rule
 from retia.rules.naive import evaluate
 from retia.rules.worlds import Worlds
 from tests.unit.rules.programs import BASE, random_program
@@ -114,3 +114,34 @@ def test_the_rest_is_left_alone() -> None:
     calls.clear()
     assert found.notable(Named, lambda holds: holds != 0b11) == {(1, 2, "named_flow"): 0b01}
     assert calls == [2]
+
+
+class Told(Relation):
+    number: int = KEY
+    about: int = NOTE
+    rule: str = NOTE_RULE
+
+
+@rule
+def told_of_guests(h: str, p: int) -> Rule:
+    "A guest is told of by half its number."
+    return Told(half(p), p) <= [Guest(h, p)]
+
+
+@rule
+def told_of_shared(p: int) -> Rule:
+    "So is what is shared, after guests."
+    return Told(half(p), p) <= [Shared(p)]
+
+
+def test_what_makes_no_difference_still_wins() -> None:
+    """Who comes for a key that another has, in both worlds, does not show; who wins it from that one does."""
+    facts = {Guest: {("a", 4): 0b11, ("a", 5): 0b10}, Shared: {(2,): 0b11, (4,): 0b10}}
+    found = Worlds([told_of_guests, told_of_shared], [Told]).evaluate(facts, 0b11)
+    assert found.notable(Told, lambda holds: holds != 0b11) == {}
+    facts = {Guest: {("a", 2): 0b10}, Shared: {(3,): 0b11}}
+    found = Worlds([told_of_guests, told_of_shared], [Told]).evaluate(facts, 0b11)
+    assert found.notable(Told, lambda holds: holds != 0b11) == {
+        (1, 2, "told_of_guests"): 0b10,
+        (1, 3, "told_of_shared"): 0b01,
+    }
