@@ -18,7 +18,7 @@ from rich.table import Table
 from bench.figures import Figure, times
 from bench.plot import plot
 from bench.rounds import Rows
-from bench.targets import THEM, US, Verdict
+from bench.targets import CHANGES, THEM, US, Verdict
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -67,7 +67,7 @@ def alone(rows: Rows) -> bool:
 
 def change_lines(result: Result) -> Iterator[tuple[str, ...]]:
     for size, row in result.changes.items():
-        yield f"{size:,}", *(str(row[name]) for name in ("cold", "add", "move", "delete"))
+        yield f"{size:,}", *(str(row.get(name, "no result")) for name in ("cold", *CHANGES))
 
 
 def show(result: Result, console: Console | None = None) -> None:
@@ -75,7 +75,7 @@ def show(result: Result, console: Console | None = None) -> None:
     for shape, rows in result.shapes.items():
         _table(console, f"{shape} (median / p99)", ("", THEM, US, "Retia to OVN"), lines(rows))
     if result.changes:
-        head = ("ports", "cold", "add", "move", "delete")
+        head = ("ports", "cold", *CHANGES)
         _table(console, "One change without Open vSwitch (null switch)", head, change_lines(result))
     verdicts = [(one.what, one.wanted, one.got, "held" if one.held else "MISSED") for one in result.verdicts]
     _table(console, "Targets", ("what", "target", "now", ""), verdicts)
@@ -113,7 +113,7 @@ def page(result: Result) -> str:
             text += ["", f"## {shape}", "", *_markdown(("", US), ((line[0], line[2]) for line in lines(rows)))]
         else:
             text += ["", f"## {shape}", "", *_markdown(("", THEM, US, "Retia to OVN"), lines(rows))]
-    head = ("ports", "cold", "add", "move", "delete")
+    head = ("ports", "cold", *CHANGES)
     text += ["", "## One change without Open vSwitch (null switch)", "", *_markdown(head, change_lines(result))]
     verdicts = ((one.what, one.wanted, one.got, "held" if one.held else "**missed**") for one in result.verdicts)
     text += ["", "## Targets", "", *_markdown(("what", "target", "now", ""), verdicts)]

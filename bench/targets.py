@@ -43,6 +43,9 @@ MOST = {
 SAME_FLOWS = ("floating IP, flows changed", "SNAT, flows changed", "edge added, flows changed")
 """Row: the same at every size, so with any number of switches."""
 
+CHANGES = ("add", "move", "delete", "floating IP", "SNAT", "edge added")
+"""What is changed without Open vSwitch."""
+
 SAME_COST, FLAT_COST = 2.0, 1.2
 
 
@@ -102,8 +105,9 @@ def _flat(shapes: Mapping[str, Rows]) -> Verdict:
 def _same_cost(changes: Mapping[int, Mapping[str, Figure]]) -> Iterator[Verdict]:
     """A change costs the same whatever the size of the network."""
     sizes = sorted(changes)
-    for name in ("add", "move", "delete"):
-        costs = [changes[size][name].median for size in sizes]
-        what = f"{name} a port, {sizes[0]:,} to {sizes[-1]:,} ports, null switch" if sizes else f"{name} a port"
+    for name in CHANGES:
+        costs = [changes[size][name].median for size in sizes if name in changes[size]]
+        title = f"{name} a port" if name in ("add", "move", "delete") else name
+        what = f"{title}, {sizes[0]:,} to {sizes[-1]:,} ports, null switch" if sizes else title
         got = f"{number(max(costs) / min(costs))} x" if costs else "no result"
         yield Verdict(what, f"within {SAME_COST:g} x", got, bool(costs) and max(costs) <= SAME_COST * min(costs))

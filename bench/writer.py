@@ -19,7 +19,7 @@ from retia.store.host import KEYS
 from retia.store.records import STATES, encode, key_of
 from retia.store.transactions import chunk, make_unit, transaction
 
-CHUNK = 15_000
+CHUNK = 5_000
 Changes = list[tuple[Object | None, Object | None]]
 
 
