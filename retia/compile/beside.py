@@ -64,6 +64,22 @@ class OutsidePort(Relation):
     port: str = COL
 
 
+class GuestHere(Relation):
+    "A distributed floating IP whose guest is here."
+
+    nat: str = COL
+    external: Ip = COL
+    port: str = COL
+    mac: Mac = COL
+
+
+class FirstHere(Relation):
+    "Of those of one address the lowest id."
+
+    external: Ip = COL
+    nat: str = COL
+
+
 class BesideGuest(Relation):
     "A floating IP that is translated here, where its guest lives: by which router port, under which MAC."
 
@@ -140,13 +156,24 @@ def outside_port(i: str, x: str, t: str, g: str, h: str) -> Rule:
 
 
 @rule
-def beside_guest(i: str, r: str, x: str, b: Ip, a: Ip, m: Mac, p: str) -> Rule:
-    "It is translated here when its guest is here."
+def guest_here(i: str, x: str, a: Ip, m: Mac, p: str) -> Rule:
+    "It may be translated here when its guest is here."
+    return GuestHere(i, a, x, m) <= [GuestOf(i, p, m), Here(p), OutsidePort(i, x), DnatFact(i, external=a)]
+
+
+@rule
+def first_here(i: str, a: Ip) -> Rule:
+    "Of several for one address, which only another program can write, the lowest id is."
+    return FirstHere(a, lowest(i)) <= [GuestHere(i, a)]
+
+
+@rule
+def beside_guest(i: str, r: str, x: str, b: Ip, a: Ip, m: Mac) -> Rule:
+    "That one is."
     return BesideGuest(i, r, x, b, a, m) <= [
-        GuestOf(i, p, m),
-        Here(p),
-        OutsidePort(i, x),
-        DnatFact(i, router=r, internal=b, external=a),
+        FirstHere(a, i),
+        GuestHere(i, a, x, m),
+        DnatFact(i, router=r, internal=b),
     ]
 
 
@@ -180,6 +207,8 @@ RULES = [
     leads_out,
     by_guest,
     outside_port,
+    guest_here,
+    first_here,
     beside_guest,
     runs_beside_guest,
     for_guests,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from retia.compile.arp import address_of, resolves_to
 from retia.compile.beside import BesideGuest, Lent
+from retia.compile.clashes import PortClaim, RouterClaim
 from retia.compile.edges import STAY, Chooses, found_at
 from retia.compile.facts import RouterPortFact
+from retia.compile.holders import AnsweredBy
 from retia.compile.outputs import Announce, FlowRow, Outside
 from retia.compile.presence import HERE
 from retia.compile.uplinks import ASK_BOTH, OutsideHere, asked_for, tell
@@ -22,6 +24,16 @@ from retia.rules import COL, Relation, Rule, fn, lowest, rule
 from retia.values import Ip, Mac
 
 Asker = tuple[Ip, Mac]
+
+
+class Told(Relation):
+    "A floating IP that the physical network finds here: switch key, MAC, OpenFlow port."
+
+    nat: str = COL
+    address: Ip = COL
+    mac: Mac = COL
+    datapath: int = COL
+    ofport: int = COL
 
 
 class AsksAs(Relation):
@@ -86,20 +98,30 @@ def lookup_floating(i: str, x: str, a: Ip, m: Mac, d: int, k: int) -> Rule:
 
 
 @rule
-def answer_floating(i: str, x: str, a: Ip, m: Mac, d: int) -> Rule:
-    "The physical network is told that MAC."
-    return FlowRow(UPLINK_ANSWER, UPLINK_ANSWER.priority("mine"), asked_for(d, a), tell(m), i) <= [
+def told(i: str, x: str, s: str, a: Ip, m: Mac, d: int, o: int) -> Rule:
+    "It is found here unless its address is anyone else's, which only another program can write."
+    return Told(i, a, m, d, o) <= [
         BesideGuest(i, port=x, external=a, mac=m),
-        OutsideHere(x, datapath=d),
+        OutsideHere(x, switch=s, datapath=d, ofport=o),
+        ~AnsweredBy(s, a),
+        ~PortClaim(s, a),
+        ~RouterClaim(s, a),
     ]
 
 
 @rule
-def address_of_floating(i: str, x: str, a: Ip, m: Mac, d: int) -> Rule:
+def answer_floating(i: str, a: Ip, m: Mac, d: int) -> Rule:
+    "The physical network is told that MAC."
+    return FlowRow(UPLINK_ANSWER, UPLINK_ANSWER.priority("mine"), asked_for(d, a), tell(m), i) <= [
+        Told(i, a, m, datapath=d)
+    ]
+
+
+@rule
+def address_of_floating(i: str, a: Ip, m: Mac, d: int) -> Rule:
     "So is who asks on this very host."
     return FlowRow(ADDRESS, ADDRESS.priority("port"), address_of(d, a), resolves_to(m), i) <= [
-        BesideGuest(i, port=x, external=a, mac=m),
-        OutsideHere(x, datapath=d),
+        Told(i, a, m, datapath=d)
     ]
 
 
@@ -113,9 +135,9 @@ def leave_floating(i: str, x: str, a: Ip, m: Mac, e: int, k: int) -> Rule:
 
 
 @rule
-def announce_floating(x: str, a: Ip, m: Mac, o: int) -> Rule:
+def announce_floating(a: Ip, m: Mac, o: int) -> Rule:
     "It is announced from here."
-    return Announce(a, o, m) <= [BesideGuest(port=x, external=a, mac=m), OutsideHere(x, ofport=o)]
+    return Announce(a, o, m) <= [Told(address=a, mac=m, ofport=o)]
 
 
 @rule
@@ -136,6 +158,7 @@ def outside_lent(x: str, e: int, k: int, w: Asker, o: int) -> Rule:
 RULES = [
     enter_here,
     lookup_floating,
+    told,
     answer_floating,
     address_of_floating,
     leave_floating,

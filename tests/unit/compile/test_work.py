@@ -64,7 +64,11 @@ def port(number: int, place: int, **fields: Any) -> Port:
 
 def link(router: str, to: str, number: int, address: Ip, host: str = "") -> RouterPort:
     name = f"{router}-{to}{host}"
-    keys: dict[str, Any] = {"mac": mac(1 << 30 | len(host) << 24 | number), "key": number + 2, "switch_key": number + 1000}
+    keys: dict[str, Any] = {
+        "mac": mac(1 << 30 | len(host) << 24 | number),
+        "key": number + 2,
+        "switch_key": number + 1000,
+    }
     return RouterPort(
         id=name,
         name=name,
