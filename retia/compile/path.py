@@ -242,13 +242,20 @@ class _Search:
         source = self._address(start)
         router = self._first_router(self._find(PortFact, id=start)[0].switch, source, target)
         for _ in range(HOPS):
-            self._check_edges(router, start)
+            beside = self._is_beside(router, start, source)
+            if not beside:
+                self._check_edges(router, start)
             target = self._translate_target(router, target)
             switch, hop = self._route(router, source, target)
             if self._leaves(switch, hop):
                 self._translate_source(router, source)
-                self._leave(router, switch, hop)
+                if beside:
+                    self._leave_here(start, switch)
+                else:
+                    self._leave(router, switch, hop)
                 return router, target, switch
+            if beside:
+                self._check_edges(router, start)
             if hop == target:
                 return router, target, switch
             router = self._router_with(switch, hop)
@@ -307,6 +314,16 @@ class _Search:
                 f"edge {host} of {self._short(router)} has no way out on {self._short(switch)}: packets end there"
             )
         self.step(f"it leaves by uplink {' or '.join(ways)}, to {hop} there")
+
+    def _is_beside(self, router: str, start: str, source: Ip) -> bool:
+        """Whether a guest has a distributed floating IP, and its own host a way out."""
+        if not self._find(DnatFact, router=router, internal=source, distributed=True):
+            return False
+        hosts = {
+            one.id for bound in self._find(BindingFact, port=start) for one in self._find(HostFact, name=bound.host)
+        }
+        switches = {one.switch for one in self._find(RouterPortFact, router=router)}
+        return any(one.host in hosts for switch in switches for one in self._find(UplinkFact, switch=switch))
 
     def _leave_here(self, start: str, switch: str) -> None:
         """A guest of a switch with uplinks leaves by that of its own host."""

@@ -123,3 +123,16 @@ def test_nothing_translates() -> None:
         network.delete(next(type(one) for one in network.objects.objects.values() if one.kind == "nat"), f"r/{name}")
     verdict = ask(network, "198.51.100.7")
     assert verdict.reachable and "the physical network has to know the way back" in verdict.notes[0]
+
+
+def test_a_distributed_floating_ip_leaves_at_its_guest() -> None:
+    floating = {"type": "floating", "internal": "10.0.1.10", "external": "203.0.113.10", "distributed": True}
+    uplink = {"ext": {"uplinks": {"hv1": {"bridge": "br-ex"}}}}
+    network = alive({"switches": uplink, "routers": {"r": {"nats": {"a": floating}}}})
+    assert steps(ask(network, "198.51.100.7", "web/a"))[1:] == [
+        "router r sends 198.51.100.7 to 203.0.113.254, into switch ext, by route r/world",
+        "nat r/a translates 10.0.1.10 to 203.0.113.10",
+        "it leaves by uplink br-ex of hv1",
+    ]
+    assert "router r runs on edges: hv2, hv3" in steps(ask(network, "ext/bare", "web/a"))
+    assert "router r runs on edges: hv2, hv3" in steps(ask(network, "198.51.100.7"))

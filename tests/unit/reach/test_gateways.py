@@ -172,3 +172,13 @@ def test_a_document_alone_has_its_edges() -> None:
     assert {thing.name for thing in things.values() if isinstance(thing, Host)} >= {"hv2", "hv3"}
     answer = Asker(World(things)).ask(document.port("web/b"), Ip.parse("198.51.100.7"), PING)
     assert answer.reachable and answer.there[-1].startswith("uplink br-ex of")
+
+
+def test_a_distributed_floating_ip_needs_no_edge() -> None:
+    floating = {"type": "floating", "internal": "10.0.1.10", "external": "203.0.113.10", "distributed": True}
+    uplink = {"ext": {"uplinks": {"hv1": {"bridge": "br-ex"}}}}
+    network = standing({"switches": uplink, "routers": {"r": {"nats": {"a": floating}}}})
+    out, came = ask(network, "web/a", "198.51.100.7"), ask(network, "198.51.100.7", "web/a")
+    assert out.there == came.back == ("web/a on hv1", "router r", "uplink br-ex of hv1")
+    assert came.there == ("uplink br-ex of hv1", "router r", "web/a")
+    assert ask(network, "web/b", "203.0.113.10").reachable
