@@ -11,8 +11,8 @@ records beside the watched data:
     a member (a port)            compares shape, puts members               any number of them at once
     a shaper (a subnet, delete)  compares shape and members, puts shape     one at a time, alone
 
-A translation shapes its router and the switches outside, where its address is one of many routers'. An edge is a member
-of the switches its router meets, whose uplinks ask for edges.
+A translation shapes its router and the switches outside, where its address is one of many routers'. An uplink is a
+member of the routers its switch meets, which it asks for edges.
 
 and both compare the record of the switch, router or project itself: it must still be there.
 
@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from retia.model.gateways import outside_ports
-from retia.model.kinds import DEFAULT_PROJECT, Edge, Nat, Object, Port, Project, RouterPort, Switch
+from retia.model.kinds import DEFAULT_PROJECT, Nat, Object, Port, Project, Router, RouterPort, Switch, Uplink
 from retia.model.network import Network
 from retia.model.shapes import references
 from retia.store import records
@@ -81,11 +81,12 @@ def _judges(network: Network, item: Object) -> list[Place]:
 
 
 def _met(network: Network, before: Object | None, after: Object | None) -> frozenset[Place]:
-    """The switches whose uplinks an edge that comes or goes is judged with: those that its router meets."""
-    edges = [each for each in (before, after) if isinstance(each, Edge)]
-    if len({(edge.router, edge.host) for edge in edges}) != 1 or len(edges) == 1:
-        ports = (port for edge in edges for port in network.referrers(edge.router, RouterPort))
-        return frozenset(_switch(port.switch) for port in ports)
+    """The routers whose edges an uplink that comes or goes is judged with: those that its switch meets. They are few;
+    an edge that looked after its router's switches would write a record for each."""
+    uplinks = [each for each in (before, after) if isinstance(each, Uplink)]
+    if len({(uplink.switch, uplink.host) for uplink in uplinks}) != 1 or len(uplinks) == 1:
+        ports = (port for uplink in uplinks for port in network.referrers(uplink.switch, RouterPort))
+        return frozenset(Place(port.router, f"{records.OBJECTS}{Router.kind}/{port.router}") for port in ports)
     return frozenset()
 
 

@@ -141,5 +141,5 @@ def _raise_fences(made: Transaction, units: list[Unit], revisions: Mapping[str, 
             continue
         if place in shapers:
             made.puts[shape] = b""
-        if place in members:
+        if place in members and made.compares[place.record]:  # of several transactions an earlier one may have ended it
             made.puts[joined] = b""

@@ -9,13 +9,15 @@ import pytest
 
 from retia.errors import Conflict, RetiaError
 from retia.model.kinds import Edge, Host, Nat, Port, Router, RouterPort, Subnet, Switch, Uplink
-from retia.store import catalog, edges, floating
+from retia.store import catalog, edges, fence, floating
 from retia.store.changes import Changes
 from retia.store.contract import StaleWrite
 from retia.store.edges import LastEdge, Place
 from retia.store.memory import MemoryStore
+from retia.store.records import OBJECTS
+from retia.store.transactions import make_unit, transaction
 from retia.store.view import View
-from retia.values import Ip
+from retia.values import Ip, Mac
 from tests.unit.store.networks import GATEWAYS, apply, check_truth, head
 from tests.unit.store.test_catalog_races import Wish, YieldingStore, alter, document, drop, make
 
@@ -140,6 +142,31 @@ def test_every_wish_can_be_decided_alone() -> None:
         return found
 
     assert asyncio.run(refused()) == {"router-takes-address"}
+
+
+async def test_an_edge_writes_as_much_whatever_its_router_joins() -> None:
+    store = MemoryStore()
+    await apply(store, BASE)
+    view = await View.load(store)
+    edge = WISHES["edge-added"](view)
+    wide = view.network.copy()
+    router = wide.find(Router, "r1")
+    for n in range(20):
+        wide.put(RouterPort(id=f"x{n}", name=f"x{n}", router=router.id, switch=f"s{n}", mac=Mac(n), addresses=()))
+    assert [make_unit(wide, *one).touch for one in edge.objects] == [
+        make_unit(view.network, *one).touch for one in edge.objects
+    ]
+
+
+async def test_an_uplink_that_goes_after_its_router_leaves_no_fence_of_that() -> None:
+    store = MemoryStore()
+    await apply(store, BASE)
+    view = await View.load(store)
+    uplink, router = view.find(Uplink, "out/hv2"), view.find(Router, "r1")
+    unit = make_unit(view.network, uplink, None)
+    there, gone = view.revisions, {**view.revisions, f"{OBJECTS}router/{router.id}": 0}
+    assert fence.members(router.id) in transaction([unit], there).puts
+    assert fence.members(router.id) not in transaction([unit], gone).puts
 
 
 async def test_one_floating_ip_taken_by_two_at_once() -> None:
