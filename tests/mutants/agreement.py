@@ -68,8 +68,8 @@ MUTANTS = [
     Mutant(
         "all-taken-out-first",
         RECONCILER,
-        "if observed and len(wrong) == len(self.desired):",
-        "if observed:",
+        "if observed and not theirs and len(wrong) == len(self.desired):",
+        "if observed and not theirs:",
         CONTRACT + "test_counters_live_as_long_as_what_they_count[software]",
         "A restarted agent throws away flows and counters that were right.",
     ),
@@ -84,8 +84,8 @@ MUTANTS = [
     Mutant(
         "strangers-tolerated",
         RECONCILER,
-        "            if update.event != REMOVED:\n                changes[flow.key] = delete(flow.key)",
-        "            if update.event == REMOVED:\n                changes[flow.key] = delete(flow.key)",
+        "if update.event != REMOVED and not self._is_kept(flow):",
+        "if update.event == REMOVED and not self._is_kept(flow):",
         CONTRACT + "test_what_someone_else_does_is_undone_within_a_second[software]",
         "A flow added by hand goes on leading packets astray.",
     ),

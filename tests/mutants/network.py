@@ -109,14 +109,14 @@ MUTANTS = [
     Mutant(
         "no-hop-lost",
         "retia/compile/routing.py",
-        "(DecTtl(), Goto(ROUTE))",
-        "(Goto(ROUTE),)",
+        "(DecTtl(), Goto(DNAT))",
+        "(Goto(DNAT),)",
         FORWARDING + "test_routers_that_point_at_each_other_end",
         "A loop of routes carries each packet until Open vSwitch gives up.",
     ),
     Mutant(
         "next-hop-one-bit-off",
-        "retia/compile/routing.py",
+        "retia/compile/prefixes.py",
         "return address >> (32 - length) == prefix >> (32 - length)",
         "return address >> (33 - length) == prefix >> (33 - length)",
         FORWARDING + "test_a_next_hop_must_be_a_neighbour",
@@ -124,7 +124,7 @@ MUTANTS = [
     ),
     Mutant(
         "next-hop-by-the-shortest",
-        "retia/compile/routing.py",
+        "retia/compile/routes.py",
         "return (-length, port)",
         "return (length, port)",
         FORWARDING + "test_a_next_hop_in_two_connected_prefixes",
@@ -135,7 +135,7 @@ MUTANTS = [
         "retia/compile/facts.py",
         "route.next_hop, route.metric)",
         "route.next_hop, 0)",
-        FORWARDING + "test_tuplenet_16_which_of_equal_routes_counts",
+        FORWARDING + "test_tuplenet_16_equal_routes_share_and_one_is_enough",
         "The backup route carries the traffic.",
     ),
     Mutant(
@@ -149,8 +149,8 @@ MUTANTS = [
     Mutant(
         "key-one-too-large",
         "retia/compile/facts.py",
-        "if not 0 < getattr(thing, name) < 1 << field.bits:",
-        "if not 0 < getattr(thing, name) <= 1 << field.bits:",
+        "[(name, 1, (1 << field.bits) - 1) for",
+        "[(name, 1, 1 << field.bits) for",
         CLASHES + "test_what_no_switch_could_carry_out_is_named",
         "A record of another program makes flows that are refused, or another switch's.",
     ),

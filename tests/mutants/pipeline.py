@@ -28,8 +28,8 @@ MUTANTS = [
     Mutant(
         "static-before-connected",
         "retia/pipeline/stages.py",
-        'by_length("connected", "static")',
-        'by_length("static", "connected")',
+        'by_length("connected", "policy", "static")',
+        'by_length("static", "policy", "connected")',
         "tests/unit/compile/test_forwarding.py::test_a_longer_static_prefix_beats_a_connected_one_but_not_an_equal",
         "A static route takes the packets of the network a router is in.",
     ),
@@ -60,7 +60,7 @@ MUTANTS = [
     Mutant(
         "undeclared-priority",
         "retia/pipeline/check.py",
-        "if flow.priority not in stage.priorities.values():",
+        "if not stage.has(flow.priority):",
         "if flow.priority > max(stage.priorities.values()):",
         TESTS + "test_check.py::test_bad_flows",
         "A rule with a priority of its own passes review and shadows others' flows.",

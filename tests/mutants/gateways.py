@@ -1,0 +1,109 @@
+"""Breaks of gateways: which edge gets a packet, what is translated, who is told of it, and by which way it leaves."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+EDGES = "tests/unit/compile/test_edges.py::"
+FLOWS = "tests/golden/test_golden.py::test_flows"
+PACKET = "tests/golden/test_golden.py::test_packet"
+WALKS = "tests/walks/test_histories.py::"
+
+MUTANTS = [
+    Mutant(
+        "drained-still-chosen",
+        "retia/compile/edges.py",
+        "EdgeHost(r, h, w, n, True), Tunnel(h, k)]",
+        "EdgeHost(r, h, w, n), Tunnel(h, k)]",
+        EDGES + "test_a_drained_edge_holds_nothing",
+        "An edge about to be taken away goes on getting new connections.",
+    ),
+    Mutant(
+        "places-close-up",
+        "retia/compile/edges.py",
+        "places.get(slot, ABSENT) for slot in range(1, max(places) + 1)",
+        "places[slot] for slot in sorted(places)",
+        EDGES + "test_a_drained_edge_leaves_its_place_to_nobody",
+        "When one edge goes, connections by all the others move, and break.",
+    ),
+    Mutant(
+        "lowest-priority-holds",
+        "retia/compile/presence.py",
+        "return (-priority, host)",
+        "return (priority, host)",
+        PACKET + "[gateways-holder-tells]",
+        "Floating IPs are at the edge that the operator put last.",
+    ),
+    Mutant(
+        "every-edge-answers",
+        "retia/compile/holders.py",
+        "asked_for(d, a), tell_unless(t, m), x)",
+        "asked_for(d, a), tell(m), x)",
+        PACKET + "[gateways-other-is-silent]",
+        "Two edges answer ARP for one floating IP, and its packets go now to one, now to the other.",
+    ),
+    Mutant(
+        "never-seen-is-dead",
+        "retia/compile/edges.py",
+        "PeerPort(h, k, o), PeerSeen(h, k)]",
+        "PeerPort(h, k, o)]",
+        PACKET + "[unseen-first-edge]",
+        "Where BFD cannot get through, no packet does.",
+    ),
+    Mutant(
+        "no-way-round",
+        "retia/compile/relays.py",
+        "when(live_port=NOBODY_LIVE, forwarded=0), by_one_of(t)",
+        "when(live_port=NOBODY_LIVE, forwarded=1), by_one_of(t)",
+        PACKET + "[relayed-by-the-other-edge]",
+        "One dead tunnel cuts guests off, though another edge reaches them.",
+    ),
+    Mutant(
+        "forwarded-for-ever",
+        "retia/compile/switching.py",
+        "(Load(FORWARDED, 1), ForgetInPort()",
+        "(Load(FORWARDED, 0), ForgetInPort()",
+        PACKET + "[both-cut-once-each]",
+        "Two edges that cannot reach a host send its packets to each other.",
+    ),
+    Mutant(
+        "zones-of-another-router",
+        "retia/compile/nat.py",
+        "ZonesFact(router=r, dnat=z, snat=w)",
+        "ZonesFact(dnat=z, snat=w)",
+        WALKS + "test_history",
+        "Connections of one tenant are translated as another's.",
+    ),
+    Mutant(
+        "answers-to-the-wrong-zone",
+        "retia/compile/nat.py",
+        "Ct(SNAT_ZONE, int(ANSWER), nat=Translate())",
+        "Ct(DNAT_ZONE, int(ANSWER), nat=Translate())",
+        PACKET + "[gateways-tuplenet-41-answer]",
+        "Nothing comes back from outside.",
+    ),
+    Mutant(
+        "neighbour-by-address-alone",
+        "retia/compile/uplinks.py",
+        "destination_port=port, neighbour_ip4=address",
+        "neighbour_ip4=address",
+        FLOWS + "[gateways]",
+        "What one physical network says of an address is believed of another.",
+    ),
+    Mutant(
+        "inside-leaves-by-the-stack",
+        "retia/compile/direct.py",
+        "InsidePrefix(network(a, n), n, True)",
+        "InsidePrefix(a, 32, True)",
+        PACKET + "[direct-exit-tuplenet-46-inside]",
+        "With direct exit, packets between guests leave the virtual network.",
+    ),
+    Mutant(
+        "a-new-hop-breaks-the-batch",
+        "retia/compile/routes.py",
+        "        has(w, p),\n",
+        "",
+        WALKS + "test_every_rule_is_walked",
+        "A second next hop beside one that moves stops the agent.",
+    ),
+]
