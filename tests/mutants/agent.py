@@ -11,8 +11,8 @@ MUTANTS = [
     Mutant(
         "started-without-interfaces",
         "retia/daemons/loop.py",
-        "if not (self._known_records and self._known_interfaces):",
-        "if not self._known_records:",
+        "            return False\n        known = self._known_attachments",
+        "            return self._known_records\n        known = self._known_attachments",
         LOOP + "test_nothing_is_sent_before_records_and_interfaces_are_known",
         "A restarted agent cuts its own guests off for a moment.",
     ),
