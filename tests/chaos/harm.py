@@ -17,7 +17,7 @@ from retia.errors import Fatal
 from retia.lab.hosts import AGENT, DATABASE, VSWITCHD, Host
 from retia.lab.spaces import SpacesLab
 from retia.pipeline.stages import STAGES
-from tests.chaos.model import HOSTS, MOVERS, Wish
+from tests.chaos.model import EDGES, HOSTS, MOVERS, Wish
 
 PAUSE = 0.2
 """Seconds between two things, on average."""
@@ -89,6 +89,12 @@ class Chaos:
     def route(self) -> str:
         self.wish.no_way_out = not self.wish.no_way_out
         return "gone" if self.wish.no_way_out else "back"
+
+    def edge(self) -> str:
+        """Into service or out of it."""
+        host = self.random.choice(EDGES)
+        self.wish.drained ^= {host}
+        return f"{host} {'drained' if host in self.wish.drained else 'back'}"
 
     async def storm(self) -> str:
         """Several changes as fast as they go: put and deleted again before agents have looked."""
@@ -189,7 +195,7 @@ class Chaos:
     async def remove_flows(self) -> str:
         host = self._host()
         harm = self._harm("flows removed by hand", host)
-        match = self.random.choice(["", f"table={self.random.randrange(17)}"])
+        match = self.random.choice(["", f"table={self.random.randrange(len(STAGES))}"])
         await host.remove_flows(match)
         self._mend(harm, host)
         return f"{match or 'all'} of {host.name}"
@@ -253,6 +259,7 @@ CHANGES: list[tuple[str, Callable[[Chaos], str]]] = [
     ("port", Chaos.extra_port),
     ("switch", Chaos.extra_switch),
     ("route", Chaos.route),
+    ("edge", Chaos.edge),
 ]
 
 DEEDS: dict[str, Callable[[Chaos], Awaitable[str]]] = {

@@ -7,16 +7,23 @@ import time
 from pathlib import Path
 
 from retia.compile.compiler import Compiler
+from retia.compile.local import NeighbourFact, attachment_rows
+from retia.daemons import kept
+from retia.daemons.zones import Zones
 from retia.lab.hosts import Host
 from retia.lab.names import INTEGRATION
 from retia.lab.spaces import SpacesLab
 from retia.model.local import TUNNEL_PORT, Interface
+from retia.rules import Relation
 from retia.store import catalog
 from retia.store.sync import Sync
 from retia.store.view import View
 from retia.switch import connection, ovsdb
+from retia.switch.attachments import Attachments
+from retia.switch.bridge import Wanted
 from retia.switch.interfaces import MONITORED, Interfaces
-from tests.chaos.model import MOVERS, STEADY, Wish
+from retia.values import Ip, Mac
+from tests.chaos.model import MOVERS, STEADY, WORLD, Wish
 
 PATIENCE = 5.0
 ASKED = 5
@@ -35,16 +42,27 @@ async def differences(lab: SpacesLab) -> list[str]:
 async def fresh(lab: SpacesLab, host: Host) -> tuple[Compiler, dict[str, Interface]]:
     """A compiler that begins with nothing, given all there is now; and the host's interfaces by name."""
     changes = (await Sync(lab.store).first()).changes
-    interfaces = Interfaces(INTEGRATION)
+    interfaces, attachments = Interfaces(INTEGRATION), Attachments(Wanted(INTEGRATION))
     database = await ovsdb.connect(host.dir / "db.sock")
     try:
-        came = interfaces.update(await database.monitor(MONITORED), whole=True)
+        rows = await database.monitor(MONITORED)
     finally:
         await database.close()
+    came = interfaces.update(rows, whole=True)
+    attachments.update(rows, whole=True)
     tunnel = interfaces.known.get(TUNNEL_PORT)
     compiler = Compiler(host.name)
-    compiler.change(changes, [one for one in came if one.name != TUNNEL_PORT], tunnel.ofport if tunnel else 0)
+    guests = [one for one in came if one.name != TUNNEL_PORT and one.name not in attachments.known]
+    compiler.change(changes, guests, tunnel.ofport if tunnel else 0, local=[((), _local(host, attachments))])
     return compiler, interfaces.known
+
+
+def _local(host: Host, attachments: Attachments) -> list[Relation]:
+    """What the host knows by itself: its attachments, and what its agent keeps for the next one."""
+    found = [row for one in attachments.known.values() for row in attachment_rows(host.name, one)]
+    found += Zones(host.name, host.dir / f"zones-{host.name}.json").rows
+    kept_rows = kept.read(host.dir / f"neighbours-{host.name}.json", list[tuple[str, str, str]]) or []
+    return found + [NeighbourFact(port, Ip.parse(address), Mac.parse(mac)) for port, address, mac in kept_rows]
 
 
 async def _of_host(lab: SpacesLab, host: Host) -> list[str]:
@@ -66,17 +84,17 @@ async def lost_changes(lab: SpacesLab, wish: Wish) -> list[str]:
 async def wrong_ways(lab: SpacesLab, wish: Wish) -> list[str]:
     """Pairs of guests that should reach each other and do not, or the other way round."""
     names = [*STEADY, *MOVERS]
-    pairs = [(a, b) for a in names for b in names if a != b]
+    pairs = [(a, b) for a in names for b in names if a != b] + [(a, "world") for a in STEADY]
     answers = await asyncio.gather(*(_answers(lab, wish, *pair) for pair in pairs))
     wrong = [pair for pair, answered in zip(pairs, answers, strict=True) if answered != wish.reaches(*pair)]
     return [f"{a} {'does not reach' if wish.reaches(a, b) else 'reaches'} {b}" for a, b in wrong]
 
 
 async def _answers(lab: SpacesLab, wish: Wish, source: str, target: str) -> bool:
-    setup = lab.guests[target].setup
-    if setup is None or setup.address is None:
+    setup = lab.guests[target].setup if target != "world" else None
+    if target != "world" and (setup is None or setup.address is None):
         return False
-    with lab.guests[source].pinger(str(setup.address.address)) as pings:
+    with lab.guests[source].pinger(str(setup.address.address) if setup and setup.address else WORLD) as pings:
         for _ in range(ASKED if wish.reaches(source, target) else 2):
             await pings.settle(pings.send(), 0.5)
             if pings.replies:

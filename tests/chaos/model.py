@@ -12,6 +12,9 @@ from retia.lab.file import LabFile
 from retia.model.document import Document, parse
 
 HOSTS = ("hv1", "hv2", "hv3")
+EDGES = ("hv2", "hv3")
+WORLD = "203.0.113.254"
+"""The node outside, on the physical network that the edges are on."""
 SUBNETS = {"web": "10.1.0", "db": "10.2.0", "far": "10.3.0", "transit": "10.9.0"}
 STEADY = {"s1": ("hv1", "web"), "s2": ("hv2", "web"), "s3": ("hv3", "db")}
 """Guests nobody touches: the pings between them go on all the while."""
@@ -29,6 +32,7 @@ class Wish:
     unplugged: set[str] = field(default_factory=set)
     extra_ports: set[tuple[str, int]] = field(default_factory=set)
     extra_switches: set[int] = field(default_factory=set)
+    drained: set[str] = field(default_factory=set)
     no_way_out: bool = False
     """r1 has no route to what is behind r2."""
 
@@ -39,13 +43,29 @@ class Wish:
         links = {f"to-{name}": {"switch": name} for name in ("web", "db")}
         links["to-transit"] = {"switch": "transit", "addresses": "10.9.0.1/24"}
         links |= {f"to-x{n}": {"switch": f"x{n}"} for n in self.extra_switches}
-        out = {} if self.no_way_out else {"out": {"prefix": "10.3.0.0/24", "next_hop": "10.9.0.2"}}
+        out = {"world": {"prefix": "0.0.0.0/0", "next_hop": "10.9.0.3"}}
+        out |= {} if self.no_way_out else {"out": {"prefix": "10.3.0.0/24", "next_hop": "10.9.0.2"}}
         back = {f"back-{n}": {"prefix": f"10.{n}.0.0/24", "next_hop": "10.9.0.1"} for n in (1, 2)}
         behind = {"to-far": {"switch": "far"}, "to-transit": {"switch": "transit", "addresses": "10.9.0.2/24"}}
         switches = {name: self._switch(name) for name in SUBNETS}
         switches |= {f"x{n}": _extra_switch(n) for n in self.extra_switches}
-        routers = {"r1": {"ports": links, "routes": out}, "r2": {"ports": behind, "routes": back}}
-        return {"switches": switches, "routers": routers}
+        switches["ext"] = {
+            "subnets": {"n": {"cidr": "203.0.113.0/24"}},
+            "uplinks": {host: {"bridge": "br-ex"} for host in EDGES},
+        }
+        routers = {"r1": {"ports": links, "routes": out}, "r2": {"ports": behind, "routes": back}, "gate": self._gate()}
+        return {"hosts": {host: {} for host in HOSTS}, "switches": switches, "routers": routers}
+
+    def _gate(self) -> dict[str, Any]:
+        """The router on edges: what comes by the transit switch leaves translated."""
+        ports: dict[str, Any] = {"to-transit": {"switch": "transit", "addresses": "10.9.0.3/24"}}
+        for number, host in enumerate(EDGES, 2):
+            ports[f"out-{host}"] = {"switch": "ext", "host": host, "addresses": f"203.0.113.{number}/24"}
+        edges = {host: {"admin_state": host not in self.drained} for host in EDGES}
+        back = {f"back-{n}": {"prefix": f"10.{n}.0.0/16", "next_hop": "10.9.0.1"} for n in (1, 2)}
+        nats = {"all": {"type": "snat", "internal": "10.0.0.0/8"}}
+        nats["s1"] = {"type": "floating", "internal": "10.1.0.11", "external": "203.0.113.11"}
+        return {"ports": ports, "edges": edges, "routes": back, "nats": nats}
 
     def _switch(self, name: str) -> dict[str, Any]:
         base = SUBNETS[name]
@@ -62,6 +82,9 @@ class Wish:
 
     def reaches(self, source: str, target: str) -> bool:
         """Whether a ping comes back."""
+        if target == "world":
+            home = STEADY[source][0]  # an edge that is drained still sends its own, where no other is in service
+            return self.live(source) and (home in EDGES or not set(EDGES) <= self.drained)
         one, two = (STEADY | MOVERS)[source][1], (STEADY | MOVERS)[target][1]
         joined = one == two or {one, two} <= NEAR or not self.no_way_out
         return self.live(source) and self.live(target) and joined
@@ -76,4 +99,6 @@ def lab_of(wish: Wish) -> LabFile:
     """The lab that begins with this wish."""
     guests = {name: {"host": host, "port": f"{switch}/{name}"} for name, (host, switch) in (STEADY | MOVERS).items()}
     text = {"lab": "chaos", "hosts": list(HOSTS), "guests": guests, "network": {"document": "chaos", **wish._network()}}
+    text["outside"] = {"world": {"segment": "ext", "address": f"{WORLD}/24"}}
+    text["physical"] = {host: {"br-ex": "ext"} for host in EDGES}
     return lab_file.parse(yaml.safe_dump(text), "chaos")
