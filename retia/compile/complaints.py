@@ -12,7 +12,8 @@ from retia.compile.outputs import FlowRow
 from retia.compile.presence import LinkHere, LiveRouter
 from retia.compile.reasons import Reason
 from retia.compile.reasons import complain as complaint
-from retia.compile.routing import INTO_SWITCH, Active, for_port
+from retia.compile.routing import INTO_SWITCH, Active
+from retia.compile.ways import for_port
 from retia.flows.actions import Actions, CheckLarger, Goto
 from retia.flows.fields import ICMP, IPV4
 from retia.flows.match import ANYTHING, Match

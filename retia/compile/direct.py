@@ -12,13 +12,14 @@ from retia.compile.local import DirectFact
 from retia.compile.outputs import FlowRow
 from retia.compile.prefixes import network
 from retia.compile.presence import Hosted, Link
+from retia.compile.routing import anywhere
 from retia.flows.actions import LOCAL, Actions, Goto, Load, Output
 from retia.flows.fields import IPV4, whole
 from retia.flows.match import ANYTHING, Match
 from retia.pipeline.fields import when
 from retia.pipeline.stages import CHOOSE, DIRECT
 from retia.rules import COL, Relation, Rule, fn, rule
-from retia.values import Cidr, Ip, Mac
+from retia.values import Ip, Mac
 
 
 class OutsideSwitch(Relation):
@@ -33,11 +34,6 @@ class InsidePrefix(Relation):
     prefix: Ip = COL
     length: int = COL
     inside: bool = COL
-
-
-@fn
-def into_prefix(prefix: Ip, length: int) -> Match:
-    return when(eth_type=IPV4, ip_dst=(prefix, Cidr(prefix, length).mask))
 
 
 @fn
@@ -69,7 +65,7 @@ def inside_prefix(x: str, s: str, a: Ip, n: int) -> Rule:
 @rule
 def direct_inside(h: str, a: Ip, n: int) -> Rule:
     "With direct exit, what is inside still goes to an edge."
-    return FlowRow(DIRECT, DIRECT.priority("inside"), into_prefix(a, n), (Goto(CHOOSE),), h) <= [
+    return FlowRow(DIRECT, DIRECT.priority("inside"), anywhere(a, n), (Goto(CHOOSE),), h) <= [
         DirectFact(h, True),
         InsidePrefix(a, n, True),
     ]

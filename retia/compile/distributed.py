@@ -9,12 +9,13 @@ from __future__ import annotations
 from retia.compile.arp import address_of, resolves_to
 from retia.compile.beside import BesideGuest, Lent
 from retia.compile.clashes import PortClaim, RouterClaim
-from retia.compile.edges import STAY, Chooses, found_at
+from retia.compile.edges import STAY, Chooses
 from retia.compile.facts import RouterPortFact
 from retia.compile.holders import AnsweredBy
 from retia.compile.outputs import Announce, FlowRow, Outside
 from retia.compile.presence import HERE
 from retia.compile.uplinks import ASK_BOTH, OutsideHere, asked_for, tell
+from retia.compile.ways import found
 from retia.flows.actions import Actions, Load
 from retia.flows.fields import IPV4, whole
 from retia.flows.match import Match
@@ -90,7 +91,7 @@ def enter_here(i: str, r: str, e: int, b: Ip) -> Rule:
 @rule
 def lookup_floating(i: str, x: str, a: Ip, m: Mac, d: int, k: int) -> Rule:
     "What comes for it by its guest's MAC enters the router."
-    return FlowRow(LOOKUP, LOOKUP.priority("floating"), sent_to(d, m, a), found_at(k, HERE), i) <= [
+    return FlowRow(LOOKUP, LOOKUP.priority("floating"), sent_to(d, m, a), found(k, HERE), i) <= [
         BesideGuest(i, port=x, external=a, mac=m),
         OutsideHere(x, datapath=d),
         RouterPortFact(x, switch_key=k),

@@ -35,6 +35,7 @@ from retia.compile.presence import (
     Tunnel,
 )
 from retia.compile.reasons import Reason, drop
+from retia.compile.ways import for_mac, found
 from retia.flows.actions import Actions, Goto, Load, LoadLive
 from retia.flows.fields import IPV4, TCP
 from retia.flows.match import ANYTHING, Match
@@ -71,7 +72,6 @@ Rank = tuple[int, str]
 Ranked = tuple[tuple[Rank, int], ...]
 Slots = tuple[tuple[int, int], ...]
 
-for_mac = fn(Shape("datapath", "eth_dst"))
 for_router = fn(Shape("edge_router"))
 by_port = fn(Shape("live_port"))
 nobody_for = fn(Shape("edge_router", "live_port"))
@@ -189,11 +189,6 @@ def first_living(ranks: Ranked) -> Actions:
 @fn
 def found_edges(port: int, router: int) -> Actions:
     return (Load(DESTINATION, EDGES << 16 | port), Load(EDGE_ROUTER, router), Goto(DECIDE))
-
-
-@fn
-def found_at(port: int, host: int) -> Actions:
-    return (Load(DESTINATION, host << 16 | port), Goto(DECIDE))
 
 
 @fn
@@ -321,7 +316,7 @@ def lookup_edges(r: str, e: int, x: str, s: str, d: int, k: int, m: Mac) -> Rule
 @rule
 def lookup_own_port(r: str, x: str, s: str, d: int, k: int, m: Mac, g: str) -> Rule:
     "The MAC of a port that this edge alone has always leads into the router here."
-    return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found_at(k, HERE), x) <= [
+    return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found(k, HERE), x) <= [
         Elects(r),
         Hosted(r),
         LinkHere(x, r, s),
@@ -335,7 +330,7 @@ def lookup_own_port(r: str, x: str, s: str, d: int, k: int, m: Mac, g: str) -> R
 @rule
 def lookup_one_edge(x: str, r: str, s: str, d: int, k: int, m: Mac, i: str, h: str, n: int) -> Rule:
     "The MAC of a port that one edge has leads to that one."
-    return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found_at(k, n), x) <= [
+    return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found(k, n), x) <= [
         Reach(s),
         RouterPortFact(x, router=r, switch=s, switch_key=k, mac=m, on=i),
         EdgeFact(router=r, host=i),

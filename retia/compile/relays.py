@@ -14,11 +14,11 @@ from retia.compile.outputs import FlowRow, Peer, WantsPeer
 from retia.compile.presence import EdgeHost, Hosted, Link, LinkHere, Pinned, Runs, Through, Tunnel, Working
 from retia.compile.reasons import Reason, drop
 from retia.compile.switching import for_host
-from retia.flows.actions import NOBODY_LIVE, Actions, Goto, Load, LoadLive
-from retia.flows.fields import whole
+from retia.compile.ways import tunnel_to
+from retia.flows.actions import NOBODY_LIVE, Actions, Goto, LoadLive
 from retia.flows.match import ANYTHING
 from retia.pipeline.fields import LIVE_PORT, when
-from retia.pipeline.stages import AROUND, ENCAP, RELAY, TO_TUNNEL
+from retia.pipeline.stages import AROUND, RELAY, TO_TUNNEL
 from retia.rules import COL, Relation, Rule, collect, fn, rule
 from retia.values import Ip
 
@@ -85,11 +85,6 @@ def by_one_of(relays: tuple[int, ...]) -> Actions:
 @fn
 def directly(ofport: int) -> Actions:
     return (LoadLive((ofport,), LIVE_PORT, False), Goto(RELAY))
-
-
-@fn
-def tunnel_to(address: Ip) -> Actions:
-    return (Load(whole("tun_dst"), address), Goto(ENCAP))
 
 
 @rule

@@ -12,6 +12,7 @@ from retia.compile.outputs import FlowRow
 from retia.compile.prefixes import network
 from retia.compile.presence import LinkHere, LiveRouter, LiveSwitch, Runs, Through
 from retia.compile.reasons import Reason, complain, drop
+from retia.compile.ways import for_port
 from retia.flows.actions import Actions, DecTtl, Goto, Load, Move, Resubmit
 from retia.flows.fields import ICMP, IPV4, whole
 from retia.flows.match import ANYTHING, Match
@@ -25,7 +26,6 @@ from retia.pipeline.fields import (
     NEIGHBOUR_IP4,
     NEIGHBOUR_MAC,
     SOURCE_PORT,
-    Shape,
     when,
 )
 from retia.pipeline.stages import (
@@ -56,8 +56,6 @@ PING_ANSWER: Actions = (
 )
 
 INTO_SWITCH: Actions = (Move(NEIGHBOUR_MAC, whole("eth_dst")), Goto(ROUTER_FORWARD))
-
-for_port = fn(Shape("datapath", "destination_port"))
 
 
 class Own(Relation):

@@ -22,12 +22,12 @@ from retia.compile.presence import (
     Working,
 )
 from retia.compile.reasons import Reason, drop
+from retia.compile.ways import for_mac, for_port, found, tunnel_to
 from retia.flows.actions import Actions, ForgetInPort, Goto, Load, Move, Output, Resubmit
 from retia.flows.fields import whole
 from retia.flows.match import ANYTHING
 from retia.pipeline.fields import (
     DATAPATH,
-    DESTINATION,
     DESTINATION_PORT,
     FLAGS,
     FORWARDED,
@@ -46,14 +46,7 @@ from retia.values import Ip, Mac
 
 MULTICAST = when(eth_dst=(1 << 40, 1 << 40))
 
-for_mac = fn(Shape("datapath", "eth_dst"))
-for_port = fn(Shape("datapath", "destination_port"))
 for_host = fn(Shape("destination_host"))
-
-
-@fn
-def found(port: int, host: int) -> Actions:
-    return (Load(DESTINATION, host << 16 | port), Goto(DECIDE))
 
 
 @fn
@@ -64,11 +57,6 @@ def out_of(ofport: int) -> Actions:
 @fn
 def into_router(router: int, port: int) -> Actions:
     return (Load(DATAPATH, router), Load(SOURCE_PORT, port), Goto(ZONES))
-
-
-@fn
-def tunnel_to(address: Ip) -> Actions:
-    return (Load(whole("tun_dst"), address), Goto(ENCAP))
 
 
 @fn

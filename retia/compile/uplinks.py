@@ -8,7 +8,7 @@ the MAC of one stands in a flow of its own for each router port, so that no rout
 from __future__ import annotations
 
 from retia.compile.admit import came_by
-from retia.compile.arp import REQUEST
+from retia.compile.arp import REQUEST, resolves_to
 from retia.compile.beside import Lent
 from retia.compile.clashes import Displaced, Outranked
 from retia.compile.facts import HostFact, PortAddress, RouterAddress, RouterPortFact, ThisHost, UplinkFact
@@ -16,7 +16,8 @@ from retia.compile.local import NeighbourFact, UplinkPort, uplink_name
 from retia.compile.outputs import Announce, FlowRow, Outside, WantsUplink
 from retia.compile.presence import HERE, Here, LinkHere, LiveRouter, LiveSwitch, Reach, Runs, Working
 from retia.compile.reasons import Reason, drop
-from retia.compile.switching import for_port, found, out_of
+from retia.compile.switching import out_of
+from retia.compile.ways import for_port, found
 from retia.flows.actions import Actions, Goto, Load, Move, Resubmit
 from retia.flows.fields import ARP, whole
 from retia.flows.match import ANYTHING, Match
@@ -53,7 +54,6 @@ from retia.values import Ip, Mac
 ASK_BOTH: Actions = (Resubmit(ADDRESS), Resubmit(NEIGHBOUR), Goto(RESOLVED))
 ASK_AGENT: Actions = (*punt(PuntKind.ASK_NEIGHBOUR), *drop(Reason.NEIGHBOUR_ASKED))
 
-router_port = fn(Shape("datapath", "destination_port"))
 out_of_switch = fn(Shape("datapath", "from_uplink"))
 uplink_called = fn(uplink_name)
 
@@ -146,11 +146,6 @@ def telling(mac: Mac) -> Actions:
 @fn
 def tell(mac: Mac) -> Actions:
     return (*telling(mac), Goto(ARP_ANSWER))
-
-
-@fn
-def is_at(mac: Mac) -> Actions:
-    return (Load(NEIGHBOUR_MAC, mac),)
 
 
 # -- the uplink -----------------------------------------------------------------------------------------------------
@@ -334,7 +329,7 @@ def announce_own(x: str, a: Ip, m: Mac, o: int) -> Rule:
 @rule
 def next_hop_outside(x: str, e: int, k: int) -> Rule:
     "A next hop on the physical network may have been learned."
-    return FlowRow(NEXT_HOP, NEXT_HOP.priority("outside"), router_port(e, k), ASK_BOTH, x) <= [
+    return FlowRow(NEXT_HOP, NEXT_HOP.priority("outside"), for_port(e, k), ASK_BOTH, x) <= [
         OutsideHere(x, router_key=e, key=k)
     ]
 
@@ -342,7 +337,7 @@ def next_hop_outside(x: str, e: int, k: int) -> Rule:
 @rule
 def learned(x: str, e: int, k: int, a: Ip, m: Mac) -> Rule:
     "What was learned counts where no port has the address."
-    return FlowRow(NEIGHBOUR, NEIGHBOUR.priority("learned"), learned_of(e, k, a), is_at(m), x) <= [
+    return FlowRow(NEIGHBOUR, NEIGHBOUR.priority("learned"), learned_of(e, k, a), resolves_to(m), x) <= [
         OutsideHere(x, router_key=e, key=k),
         NeighbourFact(x, a, m),
         m != 0,
