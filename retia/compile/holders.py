@@ -12,11 +12,11 @@ from retia.compile.beside import ByGuest
 from retia.compile.clashes import PortClaim, RouterClaim
 from retia.compile.edges import Above, OwnEdge, Ranked
 from retia.compile.facts import DnatFact, SnatFact
-from retia.compile.nat import SnatHere
 from retia.compile.outputs import Announce, FlowRow
 from retia.compile.presence import LiveSwitch, Reach
 from retia.compile.relays import Holding
 from retia.compile.routing import Own
+from retia.compile.translations import SnatHere
 from retia.compile.uplinks import OutsideHere, asked_for, tell, telling
 from retia.flows.actions import Actions, Goto, LoadLive
 from retia.pipeline.fields import LIVE_PORT

@@ -10,13 +10,13 @@ All `ct` take their zone from a register, which one flow for each router loads. 
 
 from __future__ import annotations
 
-from retia.compile.beside import BesideGuest, ForGuests
 from retia.compile.edges import ported
-from retia.compile.facts import DnatFact, HostFact, SnatFact, ThisHost
+from retia.compile.facts import DnatFact, SnatFact, ThisHost
 from retia.compile.local import ZonesFact
 from retia.compile.outputs import FlowRow, WantsZones
 from retia.compile.reasons import Reason, complain
 from retia.compile.routing import PING_ANSWER, Active, Own, packet_to, ping_to
+from retia.compile.translations import DnatHere, DnatOf, FloatingOf, HasNat, SnatHere, SnatOf
 from retia.compile.uplinks import FirstOwn, OutsideHere, OwnOutside
 from retia.flows.actions import Actions, Ct, Goto, Load, Translate
 from retia.flows.fields import IPV4
@@ -46,56 +46,11 @@ AS_IT_IS: Actions = (Goto(NEXT_HOP),)
 of_router = fn(Shape("datapath"))
 
 
-class HasNat(Relation):
-    "A router that translates."
-
-    router: str = COL
-
-
 class Translates(Relation):
     "A router that translates here, and its key: it runs here, is in reach, and has its zones."
 
     router: str = COL
     key: int = COL
-
-
-class SnatHere(Relation):
-    "A rule for sources that counts on this host."
-
-    nat: str = COL
-
-
-class DnatHere(Relation):
-    "A rule for destinations that counts on this host."
-
-    nat: str = COL
-
-
-class SnatOf(Relation):
-    "Of the rules for one prefix the lowest id counts."
-
-    router: str = COL
-    prefix: Ip = COL
-    length: int = COL
-    nat: str = COL
-
-
-class FloatingOf(Relation):
-    "Of the floating IPs of one address inside the lowest id counts."
-
-    router: str = COL
-    internal: Ip = COL
-    nat: str = COL
-
-
-class DnatOf(Relation):
-    "Of the rules for one destination the lowest id counts."
-
-    router: str = COL
-    external: Ip = COL
-    protocol: int = COL
-    port: int = COL
-    nat: str = COL
 
 
 class Returns(Relation):
@@ -190,21 +145,6 @@ def either(given: Ip, own: Ip) -> Ip:
     return given or own
 
 
-# -- which rules count here -----------------------------------------------------------------------------------------
-
-
-@rule
-def has_snat(r: str) -> Rule:
-    "A router with a rule for sources translates."
-    return HasNat(r) <= [SnatFact(router=r)]
-
-
-@rule
-def has_dnat(r: str) -> Rule:
-    "So does one with a rule for destinations."
-    return HasNat(r) <= [DnatFact(router=r)]
-
-
 @rule
 def wants_zones(r: str) -> Rule:
     "Where it runs it needs zones."
@@ -215,51 +155,6 @@ def wants_zones(r: str) -> Rule:
 def translates(r: str, e: int) -> Rule:
     "With them it translates."
     return Translates(r, e) <= [Active(r, e), HasNat(r), ZonesFact(router=r)]
-
-
-@rule
-def snat_anywhere(i: str, r: str) -> Rule:
-    "A rule that names no edge counts on all of them."
-    return SnatHere(i) <= [SnatFact(i, router=r, on=""), ~ForGuests(r)]
-
-
-@rule
-def snat_on_edge(i: str, g: str, h: str) -> Rule:
-    "One that does, on that one."
-    return SnatHere(i) <= [SnatFact(i, on=g), HostFact(g, h), ThisHost(h)]
-
-
-@rule
-def dnat_on_edges(i: str, r: str) -> Rule:
-    "Rules for destinations count on all edges."
-    return DnatHere(i) <= [DnatFact(i, router=r), ~ForGuests(r)]
-
-
-@rule
-def dnat_beside_guest(i: str) -> Rule:
-    "And a distributed one where its guest lives."
-    return DnatHere(i) <= [BesideGuest(i)]
-
-
-@rule
-def snat_of(r: str, p: Ip, n: int, i: str) -> Rule:
-    "A prefix has one rule."
-    return SnatOf(r, p, n, lowest(i)) <= [SnatHere(i), SnatFact(i, router=r, prefix=p, length=n)]
-
-
-@rule
-def floating_of(r: str, a: Ip, i: str) -> Rule:
-    "An address inside has one floating IP."
-    return FloatingOf(r, a, lowest(i)) <= [DnatHere(i), DnatFact(i, router=r, internal=a, both=True)]
-
-
-@rule
-def dnat_of(r: str, a: Ip, p: int, n: int, i: str) -> Rule:
-    "A destination has one rule."
-    return DnatOf(r, a, p, n, lowest(i)) <= [
-        DnatHere(i),
-        DnatFact(i, router=r, external=a, protocol=p, external_port=n),
-    ]
 
 
 # -- in -------------------------------------------------------------------------------------------------------------
@@ -470,17 +365,8 @@ def snat_nothing_else(h: str) -> Rule:
 
 
 RULES = [
-    has_snat,
-    has_dnat,
     wants_zones,
     translates,
-    snat_anywhere,
-    snat_on_edge,
-    dnat_on_edges,
-    dnat_beside_guest,
-    snat_of,
-    floating_of,
-    dnat_of,
     load_zones,
     without_zones,
     returns_own,

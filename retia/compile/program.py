@@ -19,6 +19,7 @@ from retia.compile import (
     routes,
     routing,
     switching,
+    translations,
     troubles,
     uplinks,
 )
@@ -48,6 +49,7 @@ FEATURES = (
     routing,
     routes,
     uplinks,
+    translations,
     nat,
     holders,
     distributed,
