@@ -15,11 +15,11 @@ from retia.cli.session import Output, Project, run, store_of
 from retia.compile.local import uplink_name
 from retia.config import Settings
 from retia.errors import Conflict, InvalidInput, Timeout
-from retia.model.gateways import outside_ports
+from retia.model.gateways import outside_ports_of
 from retia.model.kinds import DEFAULT_PROJECT, Edge, Router, Switch, Uplink
 from retia.model.network import Network
 from retia.model.shapes import parse_int
-from retia.model.state import Alive, HostProblem
+from retia.model.state import HostProblem, alive_hosts
 from retia.store import barrier, catalog, edges
 from retia.store.changes import Changes
 from retia.store.contract import Store
@@ -69,7 +69,7 @@ class Steps:
             print(what, flush=True)
 
     async def alive(self) -> set[str]:
-        return {one.host for one in await states(self.store) if isinstance(one, Alive)}
+        return alive_hosts(await states(self.store))
 
 
 def _run(settings: Settings, limit: float, output: Form, work: Callable[[Steps], Awaitable[None]]) -> None:
@@ -148,8 +148,7 @@ async def _raise_not_ready(store: Store, place: Place, patience: float) -> None:
     """Raises Conflict with what the host says, now or within `patience`, of the uplinks of the edge's outside ports."""
     network = (await View.load(store)).network
     router, host, _ = place.find(network)
-    ports = [port for port in outside_ports(network, router.id) if port.host in ("", host.id)]
-    switches = [network.get(Switch, port.switch) for port in ports]
+    switches = [network.get(Switch, port.switch) for port in outside_ports_of(network, router.id, host.id)]
     names = [uplink_name(switch.key) for switch in switches if switch is not None]
     end = time.monotonic() + patience
     while True:
@@ -248,7 +247,7 @@ def list_(
 
 async def _load(settings: Settings) -> tuple[Network, set[str]]:
     async with store_of(settings, reading=True) as store:
-        alive = {one.host for one in await states(store) if isinstance(one, Alive)}
+        alive = alive_hosts(await states(store))
         return (await View.load(store)).network, alive
 
 
@@ -271,8 +270,7 @@ def _rows(network: Network, router: Router, alive: set[str]) -> list[dict[str, A
 
 
 def _outside(network: Network, edge: Edge) -> list[str]:
-    ports = [port for port in outside_ports(network, edge.router) if port.host in ("", edge.host)]
-    return [str(cidr) for port in ports for cidr in port.addresses]
+    return [str(cidr) for port in outside_ports_of(network, edge.router, edge.host) for cidr in port.addresses]
 
 
 def _ports(texts: list[str]) -> dict[str, tuple[Cidr, ...]]:

@@ -11,7 +11,7 @@ from rich.text import Text
 from retia.cli.output import table
 from retia.compile.explain import Labels
 from retia.model.kinds import Edge, Host, Port
-from retia.model.state import Alive, Applied, Binding, HostProblem, HostState
+from retia.model.state import Applied, Binding, HostProblem, HostState, alive_hosts
 from retia.store.contract import DATA, Store
 from retia.store.records import Thing
 from retia.store.sync import Sync
@@ -35,7 +35,7 @@ def overview(sync: Sync, told: list[Thing], last: int) -> Overview:
     ports = Counter(one.host for one in things if isinstance(one, Binding))
     problems = [one for one in things if isinstance(one, HostProblem)]
     troubled = Counter(one.host for one in problems)
-    alive = {one.host for one in things if isinstance(one, Alive)}
+    alive = alive_hosts(things)
     states = {one.host: one for one in things if isinstance(one, HostState)}
     declared = {one.name: one for one in things if isinstance(one, Host)}
     hosts = [

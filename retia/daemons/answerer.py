@@ -27,7 +27,6 @@ from retia.flows.complaint import (
     original_of,
     refusal,
 )
-from retia.flows.fields import Subfield
 from retia.log import logger
 from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, SNAT_ZONE, SOURCE_PORT
 from retia.pipeline.punts import KIND_OF, PuntKind
@@ -102,25 +101,21 @@ class Answerer:
     def _say(self, kind: PuntKind, original: Original, punt: Punted) -> bytes | None:
         if kind is PuntKind.REFUSED:
             return refusal(original)
-        router, port = _read(punt, DATAPATH), _read(punt, SOURCE_PORT)
+        router, port = punt.read(DATAPATH), punt.read(SOURCE_PORT)
         speaker = address_towards(self._compiler.program, router, port, Ip4(original.source))
         if speaker is None:
             return None
         if kind is not PuntKind.TOO_BIG:
             return error(original, speaker, _SAYS[kind])
-        mtu = mtu_beyond(self._compiler.program, router, _read(punt, DESTINATION_PORT))
+        mtu = mtu_beyond(self._compiler.program, router, punt.read(DESTINATION_PORT))
         return None if mtu is None else error(original, speaker, FRAGMENTATION_NEEDED, mtu)
 
     def _way(self, kind: PuntKind, punt: Punted) -> Actions:
         """The answer is routed by the router that the packet ended in. To a translated source it finds back as any
         answer does: as one about a tracked connection."""
-        translated = kind in _TRANSLATED and _read(punt, SNAT_ZONE)
+        translated = kind in _TRANSLATED and punt.read(SNAT_ZONE)
         return (
-            Load(DATAPATH, _read(punt, DATAPATH)),
-            Load(SOURCE_PORT, _read(punt, SOURCE_PORT)),
+            Load(DATAPATH, punt.read(DATAPATH)),
+            Load(SOURCE_PORT, punt.read(SOURCE_PORT)),
             Resubmit(int(ZONES if translated else ROUTE)),
         )
-
-
-def _read(punt: Punted, part: Subfield) -> int:
-    return punt.fields.get(part.field, 0) >> part.start & (1 << part.bits) - 1

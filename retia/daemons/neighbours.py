@@ -28,7 +28,7 @@ from retia.daemons import arp, kept
 from retia.errors import InvalidInput, SwitchAway
 from retia.flows.actions import Actions, Load, Output, Resubmit
 from retia.flows.carrying import Punted
-from retia.flows.fields import Subfield, whole
+from retia.flows.fields import whole
 from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, NEIGHBOUR_IP4
 from retia.pipeline.punts import KIND_OF, PuntKind
 from retia.pipeline.stages import NEXT_HOP
@@ -166,8 +166,8 @@ class Neighbours:
             self._heard(punt)
 
     def _asked(self, punt: Punted) -> None:
-        port = self._by_keys.get((_read(punt, DATAPATH), _read(punt, DESTINATION_PORT)))
-        address = Ip4(_read(punt, NEIGHBOUR_IP4))
+        port = self._by_keys.get((punt.read(DATAPATH), punt.read(DESTINATION_PORT)))
+        address = Ip4(punt.read(NEIGHBOUR_IP4))
         if port is None or not address:
             return
         one = self._all.get((port, address)) or self._begin(port, address)
@@ -313,7 +313,3 @@ class Neighbours:
         if self._unsaved:
             moments.append(self._saved_at + WRITTEN)
         return max(0.0, min(moments) - self._clock()) if moments else None
-
-
-def _read(punt: Punted, part: Subfield) -> int:
-    return punt.fields.get(part.field, 0) >> part.start & (1 << part.bits) - 1

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from retia.flows.actions import CONTROLLER, Actions
+from retia.flows.fields import Subfield
 from retia.flows.match import match
 from retia.flows.wire import NICIRA, NO_BUFFER, encode_bare_actions, encode_match, read_fields
 
@@ -27,6 +28,9 @@ class Punted(NamedTuple):
     userdata: bytes
     table: int
     cookie: int
+
+    def read(self, part: Subfield) -> int:
+        return self.fields.get(part.field, 0) >> part.start & (1 << part.bits) - 1
 
 
 def decode_punt(body: bytes) -> Punted | None:

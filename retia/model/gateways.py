@@ -30,6 +30,11 @@ def outside_ports(network: Network, router: str) -> list[RouterPort]:
     return [port for port in network.referrers(router, RouterPort) if is_outside(network, port.switch)]
 
 
+def outside_ports_of(network: Network, router: str, host: str) -> list[RouterPort]:
+    """Those that an edge, the host with that id, has: its own, and those that every edge has."""
+    return [port for port in outside_ports(network, router) if port.host in ("", host)]
+
+
 def one_uplink_per_host(network: Network, uplink: Uplink) -> Findings:
     """A switch has one uplink on a host: two would be a loop."""
     for other in network.referrers(uplink.switch, Uplink):

@@ -6,6 +6,7 @@ an agent which is away costs no flow on any other host. A binding may be taken o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import msgspec
@@ -87,3 +88,8 @@ class Applied(State, frozen=True, kw_only=True, omit_defaults=True):
 
 STATES: tuple[type[State], ...] = (HostState, Alive, Binding, HostProblem, Barrier, Applied)
 BY_KIND: dict[str, type[State]] = {state.kind: state for state in STATES}
+
+
+def alive_hosts(things: Iterable[object]) -> set[str]:
+    """Of those whose agent says, among these records, that it lives."""
+    return {one.host for one in things if isinstance(one, Alive)}

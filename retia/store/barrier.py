@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Collection
 
 from retia.errors import Timeout
-from retia.model.state import Alive, Applied, Barrier
+from retia.model.state import Applied, Barrier, alive_hosts
 from retia.store.contract import Store, Transaction
 from retia.store.records import APPLIED, STATES, decode, encode, key_of
 
@@ -41,7 +41,7 @@ async def wait(store: Store, limit: float, asked: int | None = None, without: Co
         async with asyncio.timeout(limit):
             alive = await store.snapshot(f"{STATES}alive/")
             found = [decode(record.key, record.value) for record in alive.records.values()]
-            hosts |= {one.host for one in found if isinstance(one, Alive)} - {*without}
+            hosts |= alive_hosts(found) - {*without}
             if not hosts <= answers.keys():
                 await gathering
     except TimeoutError:

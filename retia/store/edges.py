@@ -16,7 +16,7 @@ from typing import Any
 
 from retia.errors import Conflict, NotFound
 from retia.model.document import Wanted
-from retia.model.gateways import outside_ports
+from retia.model.gateways import outside_ports, outside_ports_of
 from retia.model.kinds import DEFAULT_PROJECT, Edge, Host, Object, Router, RouterPort, Switch, Uplink
 from retia.model.network import Network
 from retia.store import catalog
@@ -117,7 +117,7 @@ def _want_port(draft: Draft, router: Router, switch: Switch, host: Host, address
 def _raise_no_way(network: Network, router: Router, host: Host) -> None:
     """An edge without an outside port would drop what it gets for the physical network."""
     ports = outside_ports(network, router.id)
-    if ports and not any(port.host in ("", host.id) for port in ports):
+    if ports and not outside_ports_of(network, router.id, host.id):
         switches = sorted({network.path(network.objects[port.switch]) for port in ports})
         what = f"edge {host.name} of {network.label(router)} would have no way to the physical network"
         advice = f"give it an address of its own there: --port {switches[0]}=ADDRESS/LENGTH"
