@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -17,6 +17,7 @@ from retia.flows.match import match
 from retia.model.local import Interface, InterfaceChange
 from retia.switch.bridge import TUNNEL_OFPORT, TUNNEL_PORT, Wanted
 from retia.switch.contract import Connected, Disconnected, Hindered, InterfacesChanged, SwitchEvent
+from retia.switch.exports import Exports
 from retia.switch.ovs import OvsSwitch, Place
 from tests.ovs.server import OvsServer
 
@@ -34,8 +35,8 @@ FLOWS = some_flows(500)
 class Running:
     """A switch that runs, its events, and the interfaces they add up to."""
 
-    def __init__(self, server: OvsServer, bridge: str) -> None:
-        self.switch = OvsSwitch(Place(server.dir, Wanted(bridge, "dummy")))
+    def __init__(self, server: OvsServer, wanted: Wanted, hooks: frozenset[int] = frozenset()) -> None:
+        self.switch = OvsSwitch(Place(server.dir, wanted), hooks=hooks)
         self.events: list[SwitchEvent] = []
         self.interfaces: dict[str, Interface] = {}
 
@@ -64,11 +65,20 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(server: OvsServer, bridge: str, wait: bool = True) -> AsyncIterator[Running]:
-    one = Running(server, bridge)
+async def running(
+    server: OvsServer,
+    bridge: str,
+    wait: bool = True,
+    *,
+    ready: Callable[[Running], object] = lambda one: one.count(Connected),
+    hooks: frozenset[int] = frozenset(),
+    exports: Exports | None = None,
+) -> AsyncIterator[Running]:
+    """`ready`: what is waited for."""
+    one = Running(server, Wanted(bridge, "dummy", exports=exports or Exports()), hooks)
     task = asyncio.create_task(one.switch.run(one.report))
     try:
-        await one.until(lambda: not wait or one.count(Connected) or task.done())
+        await one.until(lambda: not wait or ready(one) or task.done())
         yield one
     finally:
         task.cancel()

@@ -18,12 +18,6 @@ PEER = WantedPeer("bfd-00017", "127.0.0.17")
 
 
 @pytest.fixture
-def bridge(ovs: OvsServer) -> Iterator[str]:
-    yield (name := ovs.bridge())
-    ovs.vsctl("--if-exists", "del-port", TUNNEL_PORT, "--", "--if-exists", "del-br", name)
-
-
-@pytest.fixture
 def physical(ovs: OvsServer) -> Iterator[str]:
     yield (name := ovs.bridge())
     ovs.vsctl("--if-exists", "del-br", name)

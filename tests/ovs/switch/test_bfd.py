@@ -37,7 +37,7 @@ class Both:
         self._hosts = hosts
 
     async def __aenter__(self) -> list[Running]:
-        self._agents = [Running(host, "br-int") for host in self._hosts]
+        self._agents = [Running(host, Wanted("br-int", "dummy")) for host in self._hosts]
         for host, one in zip(self._hosts, self._agents, strict=True):
             one.switch = OvsSwitch(Place(host.dir, Wanted("br-int", "netdev", INTERVAL)))
         self._tasks = [asyncio.create_task(one.switch.run(one.report)) for one in self._agents]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -14,34 +13,19 @@ from retia.errors import InvalidInput
 from retia.flows.actions import Output
 from retia.flows.flow import Flow
 from retia.flows.match import match
-from retia.switch.bridge import Wanted
 from retia.switch.contract import Hindered
 from retia.switch.exports import read
-from retia.switch.ovs import OvsSwitch, Place
 from tests.ovs.server import OvsServer
 from tests.ovs.switch.test_agree import Running
+from tests.ovs.switch.test_agree import running as run
 
 OFF = Settings(tunnel_address="192.0.2.1")
 ON = Settings(tunnel_address="192.0.2.1", ipfix_collector="127.0.0.1:4739", sflow_collector="127.0.0.1:6343")
 
 
-@pytest.fixture
-def bridge(ovs: OvsServer) -> Iterator[str]:
-    yield (name := ovs.bridge())
-    ovs.vsctl("--if-exists", "del-port", "retia-geneve", "--", "--if-exists", "del-br", name)
-
-
-@contextlib.asynccontextmanager
-async def running(ovs: OvsServer, bridge: str, settings: Settings) -> AsyncIterator[Running]:
-    one = Running(ovs, bridge)
-    one.switch = OvsSwitch(Place(ovs.dir, Wanted(bridge, "dummy", exports=read(settings))))
-    task = asyncio.create_task(one.switch.run(one.report))
-    try:
-        await one.until(lambda: one.switch._made.is_set() and one.interfaces)
-        yield one
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+def running(ovs: OvsServer, bridge: str, settings: Settings) -> AbstractAsyncContextManager[Running]:
+    """Ready when its interfaces are known, which problems do not hinder."""
+    return run(ovs, bridge, ready=lambda one: one.switch._made.is_set() and one.interfaces, exports=read(settings))
 
 
 def told(ovs: OvsServer, table: str, *columns: str) -> list[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import pytest
 
@@ -13,10 +12,10 @@ from retia.flows.flow import Flow
 from retia.flows.match import match
 from retia.flows.text import show_flow
 from retia.switch.bridge import Wanted
-from retia.switch.contract import Connected, ForeignChange
+from retia.switch.contract import ForeignChange
 from retia.switch.ovs import OvsSwitch, Place
 from tests.ovs.server import OvsServer
-from tests.ovs.switch.test_agree import Running
+from tests.ovs.switch.test_agree import running as run
 
 HOOK = 7
 OURS = 0x51 << 56
@@ -27,23 +26,7 @@ FORMER = Flow(HOOK, 5, match(metadata=5), (Goto(11),), (0x52 << 56) | 5)
 STRAY = Flow(3, 9, match(metadata=77), (Output(1),), 0)
 
 
-@pytest.fixture
-def bridge(ovs: OvsServer) -> Iterator[str]:
-    yield (name := ovs.bridge())
-    ovs.vsctl("--if-exists", "del-port", "retia-geneve", "--", "--if-exists", "del-br", name)
-
-
-@contextlib.asynccontextmanager
-async def running(ovs: OvsServer, bridge: str) -> AsyncIterator[Running]:
-    one = Running(ovs, bridge)
-    one.switch = OvsSwitch(Place(ovs.dir, Wanted(bridge, "dummy")), hooks=frozenset({HOOK}))
-    task = asyncio.create_task(one.switch.run(one.report))
-    try:
-        await one.until(lambda: one.count(Connected))
-        yield one
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+running = partial(run, hooks=frozenset({HOOK}))
 
 
 def add(ovs: OvsServer, bridge: str, *flows: Flow) -> None:

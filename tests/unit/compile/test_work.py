@@ -18,15 +18,12 @@ from retia.model.kinds import Edge, Host, Nat, NatType, Object, Port, Router, Ro
 from retia.model.local import Interface, InterfaceChange
 from retia.model.state import Binding, HostState
 from retia.rules.engine import SOURCE
-from retia.values import Cidr, Ip, Ip4, Mac, Prefix
+from retia.values import Cidr, Ip, Ip4, Prefix
+from tests.unit.compile.base import mac
 
 HOSTS = ("me", "h1", "h2", "h3")
 OUTSIDE = "outside"
 SMALL, LARGE = 10, 100
-
-
-def mac(number: int) -> Mac:
-    return Mac(0x02 << 40 | number)
 
 
 def inside(number: int, last: int) -> Ip:

@@ -6,21 +6,17 @@ from scapy.layers.l2 import ARP, Ether
 
 from retia.compile.outputs import Announce
 from retia.daemons.announcer import AT_ONCE, Announcer
-from retia.errors import SwitchAway
 from retia.values import Ip, Mac
+from tests.unit.daemons.remembering import Sender
 
 ROW = Announce(Ip.parse("203.0.113.10"), 9, Mac.parse("02:00:00:00:00:01"))
 
 
-class World:
+class World(Sender):
     def __init__(self) -> None:
-        self.now, self.away, self.sent = 0.0, False, list[tuple[bytes, tuple]]()
+        super().__init__()
+        self.now = 0.0
         self.announcer = Announcer(self, lambda: self.now)  # type: ignore[arg-type]
-
-    def send(self, frame: bytes, actions: tuple) -> None:
-        if self.away:
-            raise SwitchAway("away")
-        self.sent.append((frame, actions))
 
     def until(self, end: float) -> list[tuple[float, str]]:
         """When which MAC was announced."""

@@ -32,6 +32,7 @@ from retia.store.sync import Sync
 from retia.store.view import View
 from retia.switch.contract import AttachmentsChanged, InterfacesChanged
 from retia.values import Ip
+from tests.unit.daemons.remembering import Sender
 
 DOCUMENT = """
 retia: 1
@@ -41,18 +42,17 @@ switches:
 """
 
 
-class Remembering:
+class Remembering(Sender):
     """A switch that takes everything and remembers in what order."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.flows: dict[FlowKey, Flow] = {}
         self.refused: dict = {}
         self.hindrance = None
         self.attachment_problems: dict[str, str] = {}
         self.attached: tuple = ((), ())
         self.flushed: list[int] = []
-        self.sent: list[tuple[bytes, tuple]] = []
-        self.away = False
         self.connected = False
         self.log: list[str] = []
 
@@ -84,11 +84,6 @@ class Remembering:
         if self.away:
             raise SwitchAway("away")
         return "0a:00:00:00:00:fe"
-
-    def send(self, frame: bytes, actions) -> None:
-        if self.away:
-            raise SwitchAway("away")
-        self.sent.append((frame, actions))
 
     async def warm(self, peers: set[str]) -> None:
         self.log.append("warm")

@@ -14,25 +14,25 @@ from retia.compile.local import NeighbourFact
 from retia.compile.outputs import Outside
 from retia.daemons import neighbours as parts
 from retia.daemons.neighbours import FORGIVEN, REFRESH, Neighbours, Standing
-from retia.errors import SwitchAway
 from retia.flows.actions import Load, Output, Resubmit
 from retia.flows.carrying import Punted
 from retia.flows.fields import whole
 from retia.pipeline.punts import PuntKind
 from retia.pipeline.stages import NEXT_HOP
 from retia.values import Ip, Mac
+from tests.unit.daemons.remembering import Sender
 
 GATEWAY, THERE = Ip.parse("203.0.113.254"), Mac.parse("06:00:00:00:01:00")
 OUT = Outside("x", 7, 3, Mac.parse("02:00:00:00:00:01"), Ip.parse("203.0.113.2"), 9)
 OTHER = Outside("y", 8, 3, Mac.parse("02:00:00:00:00:02"), Ip.parse("203.0.113.3"), 9)
 
 
-class World:
+class World(Sender):
     """A switch that remembers, rules that are told, and a clock."""
 
     def __init__(self, file: Path) -> None:
-        self.now, self.away, self.file = 1000.0, False, file
-        self.sent: list[tuple[bytes, tuple]] = []
+        super().__init__()
+        self.now, self.file = 1000.0, file
         self.told: list[tuple[list[LocalChange], Callable[[], None] | None]] = []
         self.unreachable: list[Punted] = []
         self.begin()
@@ -41,11 +41,6 @@ class World:
         self.neighbours = Neighbours(self, self.file, self.unreachable.append, lambda: self.now)  # type: ignore[arg-type]
         self.neighbours.tell = self.tell
         self.neighbours.note([(None, OUT.row), (None, OTHER.row)])
-
-    def send(self, frame: bytes, actions: tuple) -> None:
-        if self.away:
-            raise SwitchAway("away")
-        self.sent.append((frame, actions))
 
     def tell(self, changes: Iterable[LocalChange], then: Callable[[], None] | None) -> None:
         self.told.append((list(changes), then))
