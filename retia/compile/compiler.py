@@ -48,8 +48,8 @@ MANY = 1000
 """Rows of a batch that is worth pausing the garbage collector for."""
 
 
-OTHERS = ((Peer,), (Claim,), (Trouble,), (WantsUplink, WantsPeer), (WantsZones,), (Outside, Announce))
-"""What comes out beside flows, as `FlowDelta` tells of it."""
+OTHERS = ((Peer,), (Claim,), (Trouble,), (WantsUplink, WantsPeer), (WantsZones,))
+"""What comes out beside flows, of which `FlowDelta` tells whether it changed."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,14 @@ class FlowDelta:
     troubles: bool = False
     attachments: bool = False
     zones: bool = False
-    outside: bool = False
     asking: Collection[tuple[Row | None, Row | None]] = ()
     """Rows of `Outside` before and after."""
     announcing: Collection[tuple[Row | None, Row | None]] = ()
     """Rows of `Announce` before and after."""
+
+    @property
+    def outside(self) -> bool:
+        return bool(self.asking or self.announcing)
 
     def then(self, later: FlowDelta) -> FlowDelta:
         """Both as one: of a flow that both change the first row before and the last one after."""
@@ -77,7 +80,7 @@ class FlowDelta:
             joined[key] = (joined[key][0] if key in joined else old, new)
         flags = {
             name: getattr(self, name) or getattr(later, name)
-            for name in ("peers", "claims", "troubles", "attachments", "zones", "outside")
+            for name in ("peers", "claims", "troubles", "attachments", "zones")
         }
         asking, announcing = [*self.asking, *later.asking], [*self.announcing, *later.announcing]
         return replace(later, rows=joined.values(), asking=asking, announcing=announcing, **flags)
@@ -122,20 +125,11 @@ class Compiler:
 
     def _transact(self, staged: _Staged) -> FlowDelta:
         change = self.program.transact(put=staged.puts.values(), drop=staged.drops.values())
-        peers, claims, troubles, attachments, zones, outside = [
+        peers, claims, troubles, attachments, zones = [
             any(change.raw(relation) for relation in relations) for relations in OTHERS
         ]
-        return FlowDelta(
-            change.raw(FlowRow),
-            peers,
-            claims,
-            troubles,
-            attachments,
-            zones,
-            outside,
-            change.raw(Outside),
-            change.raw(Announce),
-        )
+        beside = (peers, claims, troubles, attachments, zones)
+        return FlowDelta(change.raw(FlowRow), *beside, change.raw(Outside), change.raw(Announce))
 
     def warm(self) -> None:
         """After the first load: build every index now, so that no change pays for it."""
