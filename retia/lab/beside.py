@@ -1,5 +1,5 @@
 """What goes on beside a step and is judged after it: a download, flow records that a collector gets, tunnel packets
-that arrive. Conditions like those of `conditions`, which lists them.
+that go and come. Conditions like those of `conditions`, which lists them.
 """
 
 from __future__ import annotations
@@ -7,10 +7,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from retia.errors import InvalidInput
 from retia.lab.contract import Datagrams, Offer
@@ -23,34 +24,63 @@ from retia.lab.words import HostName, MacTarget, NodeName, StationName, Target
 from retia.values import Ip, Mac
 
 if TYPE_CHECKING:
+    from retia.lab.contract import Host, Tap
     from retia.lab.lab import Lab
 
 FLIGHT = 0.1
+"""Seconds a packet may take through the underlay, at the very most."""
 BEGUN = 3.0
 """Seconds a download may take to begin."""
 
 
 @dataclass(frozen=True)
-class Arrived:
-    """Tunnel packets with a guest's frame that the underlay brings a host."""
+class _Carried(ABC):
+    """Tunnel packets with a frame of a guest, not BFD, at each of some hosts."""
 
     wanted: dict[HostName, Count]
 
+    wrong: ClassVar[str]
+    noted: ClassVar[str]
+
     @classmethod
-    def read(cls, reader: Reader, spot: Spot) -> Arrived:
+    def read(cls, reader: Reader, spot: Spot) -> Self:
         return cls(reader.value(dict[HostName, Count], spot))
+
+    @staticmethod
+    @abstractmethod
+    def tap(host: Host) -> Tap: ...
 
     @asynccontextmanager
     async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
         with contextlib.ExitStack() as stack:
-            taps = {host: stack.enter_context(lab.hosts[host].arrival_tap()) for host in self.wanted}
+            taps = {host: stack.enter_context(self.tap(lab.hosts[host])) for host in self.wanted}
             yield
             await asyncio.sleep(FLIGHT)
             for host, count in self.wanted.items():
                 number = sum(map(is_carried, taps[host].received()))
                 if not count.allows(number):
-                    raise CheckFailed(f"{number} packets arrived by the tunnel, expected {count}", where=host)
-                notes.append(f"{number} by the tunnel to {host}")
+                    raise CheckFailed(self.wrong.format(number, count), where=host)
+                notes.append(self.noted.format(number, host))
+
+
+class Tunnel(_Carried):
+    """Those that it sends into the underlay."""
+
+    wrong, noted = "sent {} packets into the tunnel, expected {}", "{} into the tunnel from {}"
+
+    @staticmethod
+    def tap(host: Host) -> Tap:
+        return host.tunnel_tap()
+
+
+class Arrived(_Carried):
+    """Those that the underlay brings it."""
+
+    wrong, noted = "{} packets arrived by the tunnel, expected {}", "{} by the tunnel to {}"
+
+    @staticmethod
+    def tap(host: Host) -> Tap:
+        return host.arrival_tap()
 
 
 @dataclass

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 from retia.compile.reasons import Reason
 from retia.errors import InvalidInput
 from retia.lab import beside
+from retia.lab.beside import FLIGHT
 from retia.lab.count import Count
 from retia.lab.failure import CheckFailed
-from retia.lab.frames import is_carried
 from retia.lab.pings import Pings, send_for
 from retia.lab.reader import Reader, Spot
 from retia.lab.words import HostName, StationName, Target
@@ -31,9 +31,6 @@ from retia.store.records import OBJECTS
 if TYPE_CHECKING:
     from retia.lab.contract import Host, Outage
     from retia.lab.lab import Lab
-
-FLIGHT = 0.1
-"""Seconds a packet may take through the underlay, at the very most."""
 
 FLOWS_SETTLE = 3.0
 _KEPT = {"untouched": (OBJECTS, INDEX), "quiet": (DATA, INDEX)}
@@ -79,29 +76,6 @@ async def drops(host: Host) -> dict[str, int]:
     """Packets dropped so far, by reason."""
     counts = await host.counts(int(DROP), REASON.field)
     return {label: counts.get(number, 0) for label, number in _REASONS.items()}
-
-
-@dataclass(frozen=True)
-class Tunnel:
-    """Tunnel packets a host sends into the underlay: those with a frame of a guest, not its BFD."""
-
-    wanted: dict[HostName, Count]
-
-    @classmethod
-    def read(cls, reader: Reader, spot: Spot) -> Tunnel:
-        return cls(reader.value(dict[HostName, Count], spot))
-
-    @asynccontextmanager
-    async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
-        with contextlib.ExitStack() as stack:
-            taps = {host: stack.enter_context(lab.hosts[host].tunnel_tap()) for host in self.wanted}
-            yield
-            await asyncio.sleep(FLIGHT)
-            for host, count in self.wanted.items():
-                number = sum(map(is_carried, taps[host].received()))
-                if not count.allows(number):
-                    raise CheckFailed(f"sent {number} packets into the tunnel, expected {count}", where=host)
-                notes.append(f"{number} into the tunnel from {host}")
 
 
 @dataclass(frozen=True)
@@ -297,7 +271,7 @@ def _pinger(lab: Lab, way: Way) -> Pings:
 
 CONDITIONS: dict[str, type] = {
     "drops": Drops,
-    "tunnel": Tunnel,
+    "tunnel": beside.Tunnel,
     "flows": Flows,
     "ports": Ports,
     "store": StoreWord,

@@ -6,7 +6,7 @@ import os
 
 from retia.lab import commands, file
 from retia.lab.actions.traffic import Ping, Received, SendFrame, Tcp
-from retia.lab.conditions import Tunnel
+from retia.lab.beside import Tunnel
 from retia.lab.count import Count
 from retia.lab.words import HostName, MacTarget, StationName, Stations, Target
 
