@@ -13,19 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.processes import wait_until
+from retia.switch.socket import listens
 
 T = TypeVar("T")
 Row = dict[str, Any]
-
-
-def listens(path: Path) -> bool:
-    """A socket's file is there a moment before anyone listens on it."""
-    with socket.socket(socket.AF_UNIX) as caller:
-        try:
-            caller.connect(str(path))
-        except OSError:
-            return False
-        return True
 
 
 class Database:

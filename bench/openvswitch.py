@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.database import Database, listens
+from bench.database import Database
 from bench.processes import Processes, wait_until
+from retia.switch.socket import listens
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 BRIDGE = "br-int"

@@ -22,6 +22,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from retia.errors import Fatal
@@ -34,6 +35,7 @@ from retia.lab.process import Done, environment, execute, spawn, tail
 from retia.lab.sockets import Datagrams
 from retia.lab.wire import Tap, until
 from retia.model.local import TUNNEL_PORT
+from retia.switch.socket import listens
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PATIENCE = 15.0
@@ -122,7 +124,7 @@ class Host:
         self._database.unlink(missing_ok=True)
         self.spawn(DATABASE, "ovsdb-server", str(self.dir / "conf.db"), f"--remote=punix:{self._database}",
                    "--pidfile", "--log-file", "-vconsole:off")  # fmt: skip
-        if not await until(self._database.exists, PATIENCE):
+        if not await until(partial(listens, self._database), PATIENCE):
             raise self._did_not_start(DATABASE)
 
     def _spawn_vswitchd(self) -> None:
@@ -134,7 +136,7 @@ class Host:
         begin = time.monotonic()
         self._management.unlink(missing_ok=True)
         self._spawn_vswitchd()
-        if not await until(self._management.exists, PATIENCE):
+        if not await until(partial(listens, self._management), PATIENCE):
             raise self._did_not_start(VSWITCHD)
         back = time.monotonic()
         self._is_back(back)

@@ -9,11 +9,12 @@ import contextlib
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from retia.switch.socket import listens
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
@@ -49,11 +50,11 @@ class OvsServer:
         self._start(
             "ovsdb-server", str(self.dir / "conf.db"), f"--remote=punix:{database}", f"--unixctl={self.dir}/db.ctl"
         )
-        wait_for(lambda: answers(database))
+        wait_for(lambda: listens(database))
 
     def start_switch(self) -> None:
         self._start("ovs-vswitchd", f"unix:{self.dir}/db.sock", "--enable-dummy=override", f"--unixctl={self.dir}/ctl")
-        wait_for(lambda: answers(self.dir / "ctl"))
+        wait_for(lambda: listens(self.dir / "ctl"))
 
     def start(self) -> OvsServer:
         self.start_database()
@@ -88,14 +89,6 @@ class OvsServer:
         self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=dummy", "fail-mode=secure",
                    "protocols=OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15")  # fmt: skip
         return name
-
-
-def answers(path: Path) -> bool:
-    """A socket is there a moment before anyone listens on it."""
-    with socket.socket(socket.AF_UNIX) as caller, contextlib.suppress(OSError):
-        caller.connect(str(path))
-        return True
-    return False
 
 
 def wait_for(ready, seconds: float = 10.0) -> None:

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.ovs.server import OvsServer, answers, wait_for
+from retia.switch.socket import listens
+from tests.ovs.server import OvsServer, wait_for
 
 ROOT = Path(__file__).parents[3]
 
@@ -54,7 +55,7 @@ class Host(OvsServer):
     def start_switch(self) -> None:
         """With real devices, and its control socket where Open vSwitch puts it by itself."""
         self._start("ovs-vswitchd", f"unix:{self.dir}/db.sock")
-        wait_for(lambda: any(answers(path) for path in self.dir.glob("ovs-vswitchd.*.ctl")))
+        wait_for(lambda: any(listens(path) for path in self.dir.glob("ovs-vswitchd.*.ctl")))
 
     def appctl(self, *arguments: str) -> str:
         return self.run("ovs-appctl", *arguments)
