@@ -3,7 +3,7 @@
     write to etcd ─► agent ─► Open vSwitch        apply --wait: a barrier in etcd comes back answered
 
 Other hosts are records in the store; this bench claims their ports as their agents would. Writes go over one open
-connection and compare what `retia apply` compares; `command` is the whole command line.
+connection, which hears every answer, and compare what `retia apply` compares; `command` is the whole command line.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.openvswitch import OpenVswitch
 from bench.processes import Processes, wait_until
 from bench.writer import Changes, Writer
 from retia.model.kinds import Nat
-from retia.store import barrier
+from retia.store.barrier import Answers
 from retia.store.etcd import Access, EtcdStore
 from retia.store.serve import Place, command
 from tests.etcd import free_port
@@ -60,7 +60,7 @@ class Ours:
         self.endpoint = place.endpoint
         self.processes.start("etcd", command(place))
         self._store = EtcdStore(Access((self.endpoint,)))
-        self._writer = Writer(self._store, self.size)
+        self._writer, self._answers = Writer(self._store, self.size), self._do(self._listen())
         self._do(self._writer.fill())
         self._start_agent()
         wait_until(self._has_bridge, "the agent's bridge")
@@ -69,6 +69,9 @@ class Ours:
         self._do(self._writer.claimed(len(local)))
         self._stop_agent()
         self.observer = Observer(self.vswitch.management)
+
+    async def _listen(self) -> Answers:
+        return Answers(self._store)
 
     def _has_bridge(self) -> bool:
         self.processes.check()
@@ -103,7 +106,7 @@ class Ours:
         asked = await self._writer.commit(changes, ask=not host)
         if host and (port := changes[0][1]) is not None:
             asked = await self._writer.bind(port.id, host, ask=True)
-        await barrier.wait(self._store, 60, asked)
+        await self._answers.wait(60, asked)
         return start
 
     def _changes(self, n: int, *what: int) -> Any:
@@ -142,7 +145,7 @@ class Ours:
         self._do(self._writer.commit([(None, extra_port(self.size, 1000 + n)) for n in range(count)]))
         self.vswitch.plug([f"w{n}" for n in range(count)])
         self._ofports = [self.vswitch.ofport(f"w{n}") for n in range(count)]
-        self._do(barrier.wait(self._store, 60))
+        self._do(self._answers.wait(60))
 
     def bind(self, n: int) -> Times:
         self.observer.clear()
@@ -175,7 +178,7 @@ class Ours:
         wait_until(self.vswitch.bring_up, "the watched tunnels")
         self.processes.settle()
         self.vswitch.bring_up()
-        self._do(barrier.wait(self._store, 60))
+        self._do(self._answers.wait(60))
         self.processes.settle()
 
     def floating(self, n: int) -> Times:

@@ -20,7 +20,8 @@ from retia.model.kinds import DEFAULT_PROJECT, Edge, Router, Switch, Uplink
 from retia.model.network import Network
 from retia.model.shapes import parse_int
 from retia.model.state import HostProblem, alive_hosts
-from retia.store import barrier, catalog, edges
+from retia.store import catalog, edges
+from retia.store.barrier import Answers, listening
 from retia.store.changes import Changes
 from retia.store.contract import Store
 from retia.store.edges import LastEdge, Place, Wish
@@ -43,8 +44,9 @@ Decide = Callable[[View], Changes]
 class Steps:
     """Writes one step after the other, waits for each, and says so."""
 
-    def __init__(self, store: Store, limit: float, output: Form) -> None:
+    def __init__(self, store: Store, answers: Answers, limit: float, output: Form) -> None:
         self.store, self.limit, self.output = store, limit, output
+        self._answers = answers
         self.told: list[dict[str, Any]] = []
 
     async def take(self, decide: Decide, meaning: str) -> Changes:
@@ -54,7 +56,7 @@ class Steps:
             for line in changes.lines():
                 print(line, flush=True)
         try:
-            answers = await barrier.wait(self.store, self.limit, revision)
+            answers = await self._answers.wait(self.limit, revision)
         except Timeout as error:
             advice = "this step is stored, the next is not taken: see `retia status`, then give the command again"
             raise Timeout(error.what, advice=advice) from None
@@ -74,8 +76,8 @@ class Steps:
 
 def _run(settings: Settings, limit: float, output: Form, work: Callable[[Steps], Awaitable[None]]) -> None:
     async def steps() -> Steps:
-        async with store_of(settings) as store:
-            taken = Steps(store, limit, output)
+        async with store_of(settings) as store, listening(store) as answers:
+            taken = Steps(store, answers, limit, output)
             await work(taken)
             return taken
 

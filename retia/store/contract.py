@@ -108,7 +108,10 @@ class Store(Protocol):
         """The revision it made. Raises StaleWrite, TooLarge or StoreAway."""
 
     def watch(self, prefix: str, start: int) -> AsyncIterator[Batch]:
-        """Batches from revision `start` on, in order, for ever. Raises Compacted or StoreAway."""
+        """Batches from revision `start` on, in order, for ever. Raises Compacted or StoreAway.
+
+        0: from now on. The first batch then has no events: whatever comes after its revision will be heard.
+        """
 
     async def lease(self, ttl: float) -> Lease:
         """A lease of `ttl` seconds. Raises StoreAway."""

@@ -121,6 +121,8 @@ class EtcdStore:
                     raise Compacted("the history to watch is gone", where=self.where, after=0.0)
                 if answer.canceled:
                     raise StoreAway(f"etcd ended the watch: {answer.cancel_reason}", where=self.where)
+                if answer.created and not start:
+                    yield Batch(answer.header.revision, ())
                 for batch in _batches(answer.events):
                     yield batch
         except grpc.aio.AioRpcError as error:

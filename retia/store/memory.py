@@ -66,7 +66,9 @@ class MemoryStore:
         changed.set()
 
     async def watch(self, prefix: str, start: int) -> AsyncIterator[Batch]:
-        following = start
+        following = start or self._revision + 1
+        if not start:
+            yield Batch(self._revision, ())
         while True:
             if following <= self._compacted:
                 raise Compacted("the history to watch is gone", where="memory", after=0.0)

@@ -128,6 +128,21 @@ async def test_an_answer_given_at_once_is_heard_at_once(store: Store) -> None:
         assert asyncio.get_running_loop().time() - start < 1
 
 
+async def test_who_listens_hears_every_answer_and_asks_as_often_as_it_likes(store: Store) -> None:
+    async with alive(store, "hv1") as one, alive(store, "hv2") as two, barrier.listening(store) as answers:
+        for _ in range(5):
+            asked = await store.commit(Transaction(puts=barrier.question()))
+            waiting = [asyncio.create_task(answers.wait(5, asked)) for _ in range(2)]
+            await one.applied(asked)
+            await asyncio.sleep(0.02)
+            assert not any(task.done() for task in waiting), "hv2 has not answered"
+            await two.applied(asked)
+            for told in await asyncio.gather(*waiting):
+                assert [(answer.host, answer.revision) for answer in told] == [("hv1", asked), ("hv2", asked)]
+        with pytest.raises(Timeout, match="from hv1, hv2"):
+            await answers.wait(0.1)
+
+
 async def test_a_binding_that_cannot_be_read_is_replaced(store: Store) -> None:
     key = key_of(Binding(port="p", host="x"))
     await store.commit(Transaction(puts={key: b"garbage"}))

@@ -117,3 +117,12 @@ async def compact(store: Store, revision: int) -> None:
 
     async with grpc.aio.insecure_channel(store.where) as channel:
         await rpc.KVStub(channel).Compact(rpc.CompactionRequest(revision=revision, physical=True))
+
+
+async def test_a_watch_from_now_on_says_so_and_tells_nothing_older(store: Store) -> None:
+    before = await store.commit(Transaction(puts={"/w/x": b"0"}))
+    watch = store.watch("/w/", 0)
+    async with asyncio.timeout(5):
+        assert await anext(watch) == Batch(before, ())
+        after = await store.commit(Transaction(puts={"/w/x": b"1"}))
+        assert await anext(watch) == Batch(after, (Event("/w/x", b"1"),))
