@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from retia.compile.arp import address_of, resolves_to
 from retia.compile.beside import BesideGuest, Lent
+from retia.compile.choice import STAY
 from retia.compile.clashes import PortClaim, RouterClaim
-from retia.compile.edges import STAY, Chooses
+from retia.compile.edges import Chooses
 from retia.compile.facts import RouterPortFact
 from retia.compile.holders import AnsweredBy
 from retia.compile.outputs import Announce, FlowRow, Outside

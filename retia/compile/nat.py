@@ -10,7 +10,7 @@ All `ct` take their zone from a register, which one flow for each router loads. 
 
 from __future__ import annotations
 
-from retia.compile.edges import ported
+from retia.compile.choice import ported
 from retia.compile.facts import DnatFact, SnatFact, ThisHost
 from retia.compile.local import ZonesFact
 from retia.compile.outputs import FlowRow, WantsZones

@@ -7,7 +7,8 @@ any that finds its port gone (`switching.deliver_moved`).
 
 from __future__ import annotations
 
-from retia.compile.edges import OwnEdge, Rank, Rival, before, by_port
+from retia.compile.choice import by_port
+from retia.compile.edges import OwnEdge, Rank, Rival, before
 from retia.compile.facts import BindingFact, ThisHost
 from retia.compile.local import PeerPort, PeerSeen, PeerUp
 from retia.compile.outputs import FlowRow, Peer, WantsPeer

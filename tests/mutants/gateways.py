@@ -20,7 +20,7 @@ MUTANTS = [
     ),
     Mutant(
         "places-close-up",
-        "retia/compile/edges.py",
+        "retia/compile/choice.py",
         "places.get(slot, ABSENT) for slot in range(1, max(places) + 1)",
         "places[slot] for slot in sorted(places)",
         EDGES + "test_a_drained_edge_leaves_its_place_to_nobody",

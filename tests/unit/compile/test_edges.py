@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retia.compile.edges import ABSENT
+from retia.compile.choice import ABSENT
 from retia.compile.outputs import FlowRow
 from retia.flows.actions import LoadLive
 from tests.unit.compile.test_work import FIRST, compiler, edge, hosts, one_router
