@@ -101,10 +101,10 @@ class Bundler:
         """Which changes are bad, and whether all the others are in (else none is, and some are bad)."""
         self._number = self._number % 0xFFFFFFFF + 1
         self._errors.clear()
-        self._connection.send(Kind.BUNDLE_CONTROL, self._control(_OPEN))
-        sent = self._add_all(changes)
+        _, opening = self._connection.frame(Kind.BUNDLE_CONTROL, self._control(_OPEN))
+        sent, frames = self._add_all(changes)
         try:
-            await self._connection.request(Kind.BUNDLE_CONTROL, self._control(_COMMIT))
+            await self._connection.request(Kind.BUNDLE_CONTROL, self._control(_COMMIT), opening + frames)
         except SwitchRefused as error:
             if bad := self._named(sent):
                 return bad, False
@@ -119,7 +119,8 @@ class Bundler:
             if (change := sent.get(xid)) is not None
         ]
 
-    def _add_all(self, changes: Iterable[Change]) -> dict[int, Change]:
+    def _add_all(self, changes: Iterable[Change]) -> tuple[dict[int, Change], bytes]:
+        """The changes by the xids of their messages, and these."""
         sent: dict[int, Change] = {}
         frames: list[bytes] = []
         head = struct.pack("!IHH", self._number, 0, _ATOMIC_ORDERED)
@@ -128,8 +129,7 @@ class Bundler:
             size = HEADER.size + len(head) + len(message)
             frames.append(HEADER.pack(VERSION, Kind.BUNDLE_ADD, size, xid) + head + message)
             sent[xid] = change
-        self._connection.write(b"".join(frames))
-        return sent
+        return sent, b"".join(frames)
 
     def _control(self, step: int) -> bytes:
         return struct.pack("!IHH", self._number, step, _ATOMIC_ORDERED)

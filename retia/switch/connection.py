@@ -162,10 +162,11 @@ class Connection:
             raise SwitchAway("the connection to Open vSwitch is closed", where=self.where)
         self._writer.write(data)
 
-    async def request(self, kind: int, body: bytes = b"") -> list[Message]:
-        """Send, and wait for all parts of the reply. Raises SwitchAway; an ERROR reply raises SwitchRefused."""
+    async def request(self, kind: int, body: bytes = b"", before: bytes = b"") -> list[Message]:
+        """Send, in one write with the messages `before` it, and wait for all parts of the reply. Raises SwitchAway; an
+        ERROR reply raises SwitchRefused."""
         xid, data = self.frame(kind, body)
-        parts = await self._wait(xid, data)
+        parts = await self._wait(xid, before + data)
         if parts[-1].kind == Kind.ERROR:
             raise refused(parts[-1], self.where)
         return parts
