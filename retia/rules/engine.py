@@ -12,8 +12,9 @@ Called by `program`, which speaks in typed rows; this file speaks in tuples and 
 from __future__ import annotations
 
 import functools
+import heapq
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
@@ -37,17 +38,28 @@ class Plan:
     __slots__ = ("clause", "fired", "function", "head", "name", "needs", "others", "ready", "seconds", "split")
 
     def __init__(self, name: str, clause: Clause, head: Table, needs: Needs, split: bool, others: list[Rows]) -> None:
-        self.name, self.clause, self.head, self.needs, self.split, self.others = (
-            name,
-            clause,
-            head,
-            needs,
-            split,
-            others,
-        )
+        self.name, self.clause, self.head, self.needs = name, clause, head, needs
+        self.split, self.others = split, others
         self.function: Callable[..., Any] = lambda *_: None
         self.ready = False
         self.fired, self.seconds = 0, 0.0
+
+
+class Agenda:
+    """The strata that a transaction has yet to look at, by rank. Who is visited may add later ones."""
+
+    def __init__(self, ranks: Iterable[int] = ()) -> None:
+        self._known = set(ranks)
+        self._waiting = sorted(self._known)
+
+    def add(self, rank: int) -> None:
+        if rank not in self._known:
+            self._known.add(rank)
+            heapq.heappush(self._waiting, rank)
+
+    def __iter__(self) -> Iterator[int]:
+        while self._waiting:
+            yield heapq.heappop(self._waiting)
 
 
 class Engine:
@@ -61,6 +73,8 @@ class Engine:
         self._declare_heads()
         self._check_bodies()
         self.strata = stratify(self.tables, self.clauses, self.aggregates)
+        self._rank()
+        self._agenda = Agenda()
         self._undo: Undo = []
         self._compile()
 
@@ -79,6 +93,13 @@ class Engine:
                 raise RuleError(f"{aggregate.head} is aggregated and also derived by another rule")
             table.base = False
             table.aggregate = Aggregation(aggregate.source, aggregate.column, aggregate.kind)
+
+    def _rank(self) -> None:
+        for rank, component in enumerate(self.strata.order):
+            for name in component:
+                self.tables[name].rank = rank
+        for aggregate in self.aggregates:
+            self.tables[aggregate.source].feeds.append(self.tables[aggregate.head].rank)
 
     def _check_bodies(self) -> None:
         for clause in self.clauses:
@@ -200,12 +221,14 @@ class Engine:
         return f"{blamed}{type(error).__name__}: "
 
     def _run(self, accumulators: dict[str, Rows]) -> dict[str, Delta]:
+        """Stratum after stratum, those alone that something reaches."""
         splits: Split = {}
         deltas: dict[str, Delta] = {}
-        for component in self.strata.order:
+        self._agenda = Agenda(self.tables[name].rank for name in accumulators)
+        for rank in self._agenda:
+            component = self.strata.order[rank]
             if self.strata.component[component[0]]:
-                if any(name in splits for name in component):
-                    self._recursive(component, accumulators, splits, deltas)
+                self._recursive(component, accumulators, splits, deltas)
                 continue
             table = self.tables[component[0]]
             if table.aggregate is not None:
@@ -248,6 +271,8 @@ class Engine:
     def _spread(self, table: Table, delta: Delta, changes: Rows, accumulators: dict[str, Rows], splits: Split) -> None:
         """Fire the plans that want the old state, commit, fire the others."""
         if delta:
+            for rank in table.feeds:
+                self._agenda.add(rank)
             for plan in table.before:
                 self._fire(plan, delta, accumulators, splits)
         table.commit(changes, delta)
@@ -268,11 +293,13 @@ class Engine:
             won_lost = splits.get(name)
             if won_lost is None:
                 won_lost = splits[name] = (set(), set())
+                self._agenda.add(plan.head.rank)
             plan.function(delta, *won_lost)
         else:
             accumulator = accumulators.get(name)
             if accumulator is None:
                 accumulator = accumulators[name] = {}
+                self._agenda.add(plan.head.rank)
             plan.function(delta, accumulator)
         plan.fired += 1
         if self.timing:

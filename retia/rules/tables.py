@@ -20,7 +20,8 @@ Index = dict[Any, Any]
 class Table:
     """A relation's rows with their derivation counts, its live indexes and the plans its changes set off."""
 
-    __slots__ = ("after", "aggregate", "arity", "base", "before", "check", "indexes", "name", "rows", "stamps", "step")
+    __slots__ = ("after", "aggregate", "arity", "base", "before", "check", "feeds", "indexes", "name", "rank", "rows",
+                 "stamps", "step")  # fmt: skip
 
     def __init__(self, name: str, arity: int) -> None:
         self.name, self.arity, self.base = name, arity, True
@@ -32,6 +33,8 @@ class Table:
         self.check: list[Any] = []
         self.stamps: dict[Row, int] = {}  # recursive relations: the wave a row came in, which orders explanations
         self.aggregate: Any = None
+        self.rank = 0  # the place of its stratum
+        self.feeds: list[int] = []  # the strata of what aggregates it
 
     def commit(self, changes: Rows, delta: Delta) -> None:
         """Count `changes` in; `delta` is what they do to membership."""
