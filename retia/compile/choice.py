@@ -2,13 +2,13 @@
 
     LOOKUP ─► DECIDE ─► STICKY (translated on one edge only) ─► DIRECT ─► CHOOSE (spread over those that live) ─► EDGE
 
-While none of a router's edges was ever seen, the first by priority gets everything. Why so:
+A single edge gets everything, whether it lives or not; so does the first by priority while none was ever seen. Why so:
 docs/decisions/0010-gateways.md.
 """
 
 from __future__ import annotations
 
-from retia.compile.edges import Above, Chooses, Elects, First, OwnEdge, Rank, Ranked, Slots, WatchedRanks, WatchedSlots
+from retia.compile.edges import Above, Chooses, Elects, Only, OwnEdge, Ranked, Slots, WatchedRanks, WatchedSlots
 from retia.compile.facts import (
     DnatFact,
     EdgeFact,
@@ -68,16 +68,11 @@ nobody_for = fn(Shape("edge_router", "live_port"))
 
 
 class Backup(Relation):
-    "Whom to ask, in order, for what only one edge of a router translates."
+    "The way to the edge that holds what only one edge of a router translates."
 
     router: str = COL
     key: int = COL
-    ranks: Ranked = COL
-
-
-@fn
-def second(both: tuple[Rank, int]) -> int:
-    return both[1]
+    actions: Actions = COL
 
 
 @fn
@@ -178,15 +173,26 @@ def decide_edges(h: str) -> Rule:
 
 
 @rule
+def backup_only(r: str, e: int, k: int) -> Rule:
+    "Where there is one to go to, that is it."
+    return Backup(r, e, towards_host(k)) <= [Chooses(r, e), Only(r, k)]
+
+
+@rule
 def backup_any(r: str, e: int, t: Ranked) -> Rule:
-    "From a host that is no edge, or a drained one, the first living edge is asked."
-    return Backup(r, e, t) <= [Chooses(r, e), WatchedRanks(r, t), ~OwnEdge(router=r, up=True)]
+    "Else, from a host that is no edge, or a drained one, it is the first that lives."
+    return Backup(r, e, first_living(t)) <= [
+        Chooses(r, e),
+        WatchedRanks(r, t),
+        ~Only(r),
+        ~OwnEdge(router=r, up=True),
+    ]
 
 
 @rule
 def backup_above(r: str, e: int, t: Ranked) -> Rule:
     "From an edge, the first living one before it; else it is itself the first."
-    return Backup(r, e, t) <= [Chooses(r, e), Above(r, t)]
+    return Backup(r, e, first_living(t)) <= [Chooses(r, e), Above(r, t)]
 
 
 @rule
@@ -203,19 +209,19 @@ def sticky_own(r: str, e: int, x: str, a: Ip, i: str, h: str, n: int) -> Rule:
 
 
 @rule
-def sticky_outside(r: str, e: int, t: Ranked, i: str, a: Ip, p: int, n: int) -> Rule:
+def sticky_outside(r: str, e: int, v: Actions, i: str, a: Ip, p: int, n: int) -> Rule:
     "What is for a translated address goes to the edge that holds it."
-    return FlowRow(STICKY, sticky_priority(p), sticky_to(e, a, p, n), first_living(t), i) <= [
-        Backup(r, e, t),
+    return FlowRow(STICKY, sticky_priority(p), sticky_to(e, a, p, n), v, i) <= [
+        Backup(r, e, v),
         DnatFact(i, router=r, external=a, protocol=p, external_port=n),
     ]
 
 
 @rule
-def sticky_inside(r: str, e: int, t: Ranked, i: str, a: Ip, p: int, n: int) -> Rule:
+def sticky_inside(r: str, e: int, v: Actions, i: str, a: Ip, p: int, n: int) -> Rule:
     "So does what comes from the guest behind it."
-    return FlowRow(STICKY, sticky_priority(p), sticky_from(e, a, p, n), first_living(t), i) <= [
-        Backup(r, e, t),
+    return FlowRow(STICKY, sticky_priority(p), sticky_from(e, a, p, n), v, i) <= [
+        Backup(r, e, v),
         DnatFact(i, router=r, internal=a, protocol=p, internal_port=n),
     ]
 
@@ -232,18 +238,17 @@ def spread(r: str, e: int, t: Slots) -> Rule:
     return FlowRow(CHOOSE, CHOOSE.priority("router"), for_router(e), spread_over(t), r) <= [
         Chooses(r, e),
         WatchedSlots(r, t),
+        ~Only(r),
         ~OwnEdge(router=r, up=True),
     ]
 
 
 @rule
-def spread_unseen(r: str, e: int, w: tuple[Rank, int]) -> Rule:
-    "While nobody's life is known, the first one gets them all."
-    return FlowRow(CHOOSE, CHOOSE.priority("router"), for_router(e), towards_host(second(w)), r) <= [
+def only_edge(r: str, e: int, k: int) -> Rule:
+    "Where there is one to go to, it gets them all."
+    return FlowRow(CHOOSE, CHOOSE.priority("router"), for_router(e), towards_host(k), r) <= [
         Chooses(r, e),
-        First(r, w),
-        ~WatchedSlots(r),
-        ~OwnEdge(router=r, up=True),
+        Only(r, k),
     ]
 
 
@@ -285,6 +290,7 @@ RULES = [
     lookup_own_port,
     lookup_one_edge,
     decide_edges,
+    backup_only,
     backup_any,
     backup_above,
     sticky_own,
@@ -292,7 +298,7 @@ RULES = [
     sticky_inside,
     sticky_not,
     spread,
-    spread_unseen,
+    only_edge,
     spread_not,
     no_edge,
     edge_peer,

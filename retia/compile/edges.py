@@ -45,11 +45,12 @@ class Rival(Relation):
 
 
 class Watched(Relation):
-    "Such an edge whose life is known, and the port that knows it."
+    "Such an edge whose life is known, its host's key, and the port that knows it."
 
     router: str = COL
     rank: Rank = COL
     slot: int = COL
+    key: int = COL
     ofport: int = COL
 
 
@@ -72,6 +73,13 @@ class First(Relation):
 
     router: str = COL
     first: tuple[Rank, int] = COL
+
+
+class Only(Relation):
+    "The one edge, by its host's key, that packets go to whether it lives or not: there is nobody else."
+
+    router: str = COL
+    key: int = COL
 
 
 class Above(Relation):
@@ -106,6 +114,16 @@ def placed(slot: int, ofport: int) -> tuple[int, int]:
 
 
 @fn
+def are_one(ranks: Ranked) -> bool:
+    return len(ranks) == 1
+
+
+@fn
+def second(both: tuple[Rank, int]) -> int:
+    return both[1]
+
+
+@fn
 def before(one: Rank, other: Rank) -> bool:
     return one < other
 
@@ -125,7 +143,7 @@ def rival(r: str, h: str, w: Rank, n: int, k: int) -> Rule:
 @rule
 def watched(r: str, w: Rank, n: int, k: int, h: str, o: int) -> Rule:
     "Its life is known once its BFD was up."
-    return Watched(r, w, n, o) <= [Rival(r, w, n, k), PeerPort(h, k, o), PeerSeen(h, k)]
+    return Watched(r, w, n, k, o) <= [Rival(r, w, n, k), PeerPort(h, k, o), PeerSeen(h, k)]
 
 
 @rule
@@ -142,8 +160,20 @@ def watched_ranks(r: str, w: Rank, o: int) -> Rule:
 
 @rule
 def first(r: str, w: Rank, k: int) -> Rule:
-    "While nobody's life is known the first one counts."
+    "One of them comes first."
     return First(r, lowest(ranked(w, k))) <= [Rival(r, w, key=k)]
+
+
+@rule
+def only_watched(r: str, t: Ranked, k: int) -> Rule:
+    "The life of a single one is not asked, unless this host is an edge too."
+    return Only(r, k) <= [WatchedRanks(r, t), are_one(t), Watched(r, key=k), ~OwnEdge(router=r)]
+
+
+@rule
+def only_first(r: str, w: tuple[Rank, int]) -> Rule:
+    "While nobody's life is known the first one counts."
+    return Only(r, second(w)) <= [First(r, w), ~WatchedRanks(r), ~OwnEdge(router=r, up=True)]
 
 
 @rule
@@ -189,6 +219,8 @@ RULES = [
     watched_slots,
     watched_ranks,
     first,
+    only_watched,
+    only_first,
     above,
     elects_elsewhere,
     elects_drained,

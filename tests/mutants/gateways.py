@@ -51,6 +51,14 @@ MUTANTS = [
         "Where BFD cannot get through, no packet does.",
     ),
     Mutant(
+        "the-only-edge-is-asked",
+        "retia/compile/edges.py",
+        "return len(ranks) == 1",
+        "return len(ranks) == 0",
+        PACKET + "[only-edge-believed-dead]",
+        "While BFD is silent the only edge gets nothing, though packets would pass.",
+    ),
+    Mutant(
         "no-way-round",
         "retia/compile/relays.py",
         "when(live_port=NOBODY_LIVE, forwarded=0), by_one_of(t)",

@@ -113,6 +113,13 @@ def test_one_edge_is_enough(network: Network) -> None:
     assert not named(network), "to drain one of several is no trouble, nor that it has no port then"
 
 
+def test_the_only_edge_that_died(network: Network) -> None:
+    """Packets go to it all the same: all the more is it named."""
+    with_(network, Edge, "r/hv3", admin_state=False)
+    network.compilers["hv1"].change(local=[((PeerUp("hv1", 2),), ())])
+    assert {one.where for one in network.compilers["hv1"].troubles} == {"hv2"}
+
+
 def test_a_watched_tunnel_that_died(network: Network) -> None:
     compiler = network.compilers["hv1"]
     up = PeerUp("hv1", 3)
