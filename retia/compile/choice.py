@@ -63,6 +63,7 @@ ABSENT = 0xFEFF
 STAY: Actions = (Load(DESTINATION_HOST, HERE), Goto(LOOPBACK_JUDGE))
 
 for_router = fn(Shape("edge_router"))
+from_inside = fn(Shape("datapath", "eth_dst", "from_uplink"))
 by_port = fn(Shape("live_port"))
 nobody_for = fn(Shape("edge_router", "live_port"))
 
@@ -127,8 +128,8 @@ def sticky_priority(protocol: int) -> int:
 
 @rule
 def lookup_edges(r: str, e: int, x: str, s: str, d: int, k: int, m: Mac) -> Rule:
-    "The MAC of a router's port leads to one of its edges."
-    return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found_edges(k, e), x) <= [
+    "The MAC of a router's port leads to one of its edges, but for what the physical network brings: it has that too."
+    return FlowRow(LOOKUP, LOOKUP.priority("port"), from_inside(d, m, 0), found_edges(k, e), x) <= [
         Chooses(r, e),
         LinkHere(x, r, s),
         Reach(s),
@@ -153,8 +154,8 @@ def lookup_own_port(r: str, x: str, s: str, d: int, k: int, m: Mac, g: str) -> R
 
 @rule
 def lookup_one_edge(x: str, r: str, s: str, d: int, k: int, m: Mac, i: str, h: str, n: int) -> Rule:
-    "The MAC of a port that one edge has leads to that one."
-    return FlowRow(LOOKUP, LOOKUP.priority("port"), for_mac(d, m), found(k, n), x) <= [
+    "The MAC of a port that one edge has leads to that one, but for what the physical network brings: it has that too."
+    return FlowRow(LOOKUP, LOOKUP.priority("port"), from_inside(d, m, 0), found(k, n), x) <= [
         Reach(s),
         RouterPortFact(x, router=r, switch=s, switch_key=k, mac=m, on=i),
         EdgeFact(router=r, host=i),

@@ -27,6 +27,14 @@ MUTANTS = [
         "When one edge goes, connections by all the others move, and break.",
     ),
     Mutant(
+        "twice-when-flooded",
+        "retia/compile/choice.py",
+        "from_inside(d, m, 0), found(k, n), x)",
+        "for_mac(d, m), found(k, n), x)",
+        PACKET + "[gateways-flooded]",
+        "While the physical network floods, an edge gets packets twice: itself, and by other hosts' uplinks.",
+    ),
+    Mutant(
         "lowest-priority-holds",
         "retia/compile/presence.py",
         "return (-priority, host)",
