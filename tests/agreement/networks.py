@@ -10,6 +10,7 @@ import yaml
 from retia.lab import file as lab_file
 from retia.lab.file import LabFile
 from retia.model.document import Document, parse
+from tests.agreement.outside import BRIDGE, SEGMENT, WORLD, WORLD_ADDRESSES, WORLD_MAC, add_way_out
 
 HOSTS = ("hv1", "hv2", "hv3")
 SWITCHES = 4
@@ -21,14 +22,18 @@ def lab() -> LabFile:
     """Every guest's interface names its port in one switch: which networks it is in, is the port's switch to say."""
     guests = {name: {"host": host, "port": f"s{number % SWITCHES}/{name}"} for number, (name, host) in
               enumerate(GUESTS.items())}  # fmt: skip
-    text = {"lab": "agreement", "hosts": list(HOSTS), "guests": guests}
+    text: dict[str, Any] = {"lab": "agreement", "hosts": list(HOSTS), "guests": guests}
+    first, *more = (f"{address}/24" for address in WORLD_ADDRESSES)
+    text["outside"] = {WORLD: {"segment": SEGMENT, "address": first, "addresses": more, "mac": str(WORLD_MAC)}}
+    text["settings"] = {host: {"bfd_interval": 500} for host in HOSTS}  # who lives is not to depend on the machine
+    text["physical"] = {host: {BRIDGE: SEGMENT} for host in HOSTS}
     return lab_file.parse(yaml.safe_dump(text), "agreement")
 
 
 def some_network(rnd: random.Random) -> Document:
-    """Valid, and often lacking something: a port, a link, a route, an admin_state."""
+    """Valid, and often lacking something: a port, a link, a route, an admin_state. More than half have a way out."""
     switches = {f"s{n}": _switch(rnd, n) for n in range(SWITCHES)}
-    routers = {f"r{n}": {"ports": {}, "routes": {}} for n in range(2)}
+    routers: dict[str, Any] = {f"r{n}": {"ports": {}, "routes": {}} for n in range(2)}
     for n in range(SWITCHES):
         if rnd.random() < 0.9:
             router = routers[f"r{0 if rnd.random() < 0.6 else 1}"]
@@ -36,6 +41,8 @@ def some_network(rnd: random.Random) -> Document:
     if rnd.random() < 0.7:
         _join(rnd, switches, routers)
     document = {"retia": 1, "document": "lab", "switches": switches, "routers": routers}
+    if rnd.random() < 0.6:
+        add_way_out(rnd, document, HOSTS)
     return parse(yaml.safe_dump(document), "agreement")
 
 

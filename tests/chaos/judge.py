@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from retia.compile.compiler import Compiler
 from retia.compile.local import NeighbourFact, attachment_rows
 from retia.daemons import kept
 from retia.daemons.zones import Zones
+from retia.flows.flow import Flow, FlowKey
 from retia.lab.hosts import Host
 from retia.lab.names import INTEGRATION
 from retia.lab.spaces import SpacesLab
-from retia.model.local import TUNNEL_PORT, Interface
+from retia.model.local import TUNNEL_PORT, Attachment, Interface
 from retia.rules import Relation
 from retia.store import catalog
 from retia.store.sync import Sync
@@ -39,8 +41,15 @@ async def differences(lab: SpacesLab) -> list[str]:
         await asyncio.sleep(0.2)
 
 
-async def fresh(lab: SpacesLab, host: Host) -> tuple[Compiler, dict[str, Interface]]:
-    """A compiler that begins with nothing, given all there is now; and the host's interfaces by name."""
+class Seen(NamedTuple):
+    """A host's interfaces and attachments, by name."""
+
+    interfaces: dict[str, Interface]
+    attachments: dict[str, Attachment]
+
+
+async def fresh(lab: SpacesLab, host: Host) -> tuple[Compiler, Seen]:
+    """A compiler that begins with nothing, given all there is now; and what there is on the host."""
     changes = (await Sync(lab.store).first()).changes
     interfaces, attachments = Interfaces(INTEGRATION), Attachments(Wanted(INTEGRATION))
     database = await ovsdb.connect(host.dir / "db.sock")
@@ -54,7 +63,7 @@ async def fresh(lab: SpacesLab, host: Host) -> tuple[Compiler, dict[str, Interfa
     compiler = Compiler(host.name)
     guests = [one for one in came if one.name != TUNNEL_PORT and one.name not in attachments.known]
     compiler.change(changes, guests, tunnel.ofport if tunnel else 0, local=[((), _local(host, attachments))])
-    return compiler, interfaces.known
+    return compiler, Seen(interfaces.known, attachments.known)
 
 
 def _local(host: Host, attachments: Attachments) -> list[Relation]:
@@ -66,14 +75,18 @@ def _local(host: Host, attachments: Attachments) -> list[Relation]:
 
 
 async def _of_host(lab: SpacesLab, host: Host) -> list[str]:
-    wanted = (await fresh(lab, host))[0].flows
-    switch = await connection.connect(host.dir / f"{INTEGRATION}.mgmt")
-    try:
-        observed = {one.flow.key: one.flow for one in await switch.dump()}
-    finally:
-        await switch.close()
+    wanted, observed = (await fresh(lab, host))[0].flows, await flows_of(host)
     lacking = [f"{host.name} lacks {wanted[key]}" for key in wanted if observed.get(key) != wanted[key]]
     return lacking + [f"{host.name} has too much: {observed[key]}" for key in observed.keys() - wanted.keys()]
+
+
+async def flows_of(host: Host) -> dict[FlowKey, Flow]:
+    """Those that are in its switch."""
+    switch = await connection.connect(host.dir / f"{INTEGRATION}.mgmt")
+    try:
+        return {one.flow.key: one.flow for one in await switch.dump()}
+    finally:
+        await switch.close()
 
 
 async def lost_changes(lab: SpacesLab, wish: Wish) -> list[str]:

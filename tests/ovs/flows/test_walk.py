@@ -54,8 +54,7 @@ def is_beyond(story: Walk, frame: bytes) -> bool:
 
 
 def compare(story: Walk, trace: str) -> None:
-    hits = [int(cookie, 16) if cookie else None for cookie, _ in _RULE.findall(trace)]
-    seen = [step.flow.cookie if step.flow else None for step in story.steps]
+    hits, seen = hits_of(trace), cookies_of(story)
     if story.stopped:
         assert "\nDatapath actions: drop\n" in trace
         assert story.states or seen == hits[: len(seen)]  # a trace follows also the copies that are not made then
@@ -66,6 +65,15 @@ def compare(story: Walk, trace: str) -> None:
         assert {name: story.fields.get(name, 0) for name in COMPARED} == {
             name: final.get(name, 0) for name in COMPARED
         }, trace
+
+
+def hits_of(trace: str) -> list[int | None]:
+    """The cookies of the flows that were hit, in order; None is a miss."""
+    return [int(cookie, 16) if cookie else None for cookie, _ in _RULE.findall(trace)]
+
+
+def cookies_of(story: Walk) -> list[int | None]:
+    return [step.flow.cookie if step.flow else None for step in story.steps]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
