@@ -84,4 +84,5 @@ class Announcer:
             self._wake.clear()
             rest = max(PAUSE, self._due[0][0] - self._clock()) if self._due else None
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), rest)
+                async with asyncio.timeout(rest):  # wait_for may swallow that it is to end
+                    await self._wake.wait()

@@ -303,7 +303,8 @@ class Neighbours:
                 self.look()
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._rest())
+                    async with asyncio.timeout(self._rest()):  # wait_for may swallow that it is to end
+                        await self._wake.wait()
         finally:
             self.save()
 

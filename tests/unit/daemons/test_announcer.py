@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from scapy.layers.l2 import ARP, Ether
 
 from retia.compile.outputs import Announce
@@ -69,3 +72,18 @@ def test_many_leave_room_for_other_work() -> None:
     assert len(world.sent) == AT_ONCE
     world.until(9.0)
     assert world.announcer.sent == 3 * len(rows)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_it_ends_when_it_is_told_to_just_as_something_is_to_be_announced(turns: int) -> None:
+    world = World()
+    world.announcer.note([(None, ROW.row)], True)
+    task = asyncio.create_task(world.announcer.run())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    world.announcer.note([(None, ROW.row)], True)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=2.0)
+    assert done

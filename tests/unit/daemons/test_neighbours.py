@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -270,3 +271,17 @@ def test_a_broken_file_is_named_and_started_over(tmp_path: Path, text: str) -> N
     world.neighbours.save()
     world.begin()
     assert world.neighbours.number() == {Standing.known: 1}
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_it_ends_when_it_is_told_to_just_as_something_is_to_be_done(world: World, turns: int) -> None:
+    world.known()
+    task = asyncio.create_task(world.neighbours.run())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    world.ask(address=Ip.parse("203.0.113.9"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=2.0)
+    assert done
