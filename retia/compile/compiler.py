@@ -23,6 +23,7 @@ from retia.compile.outputs import (
     Outside,
     Peer,
     Trouble,
+    WantsNeighbour,
     WantsPeer,
     WantsUplink,
     WantsZones,
@@ -67,10 +68,12 @@ class FlowDelta:
     """Rows of `Outside` before and after."""
     announcing: Collection[tuple[Row | None, Row | None]] = ()
     """Rows of `Announce` before and after."""
+    expecting: Collection[tuple[Row | None, Row | None]] = ()
+    """Rows of `WantsNeighbour` before and after."""
 
     @property
     def outside(self) -> bool:
-        return bool(self.asking or self.announcing)
+        return bool(self.asking or self.announcing or self.expecting)
 
     def then(self, later: FlowDelta) -> FlowDelta:
         """Both as one: of a flow that both change the first row before and the last one after."""
@@ -82,8 +85,14 @@ class FlowDelta:
             name: getattr(self, name) or getattr(later, name)
             for name in ("peers", "claims", "troubles", "attachments", "zones")
         }
-        asking, announcing = [*self.asking, *later.asking], [*self.announcing, *later.announcing]
-        return replace(later, rows=joined.values(), asking=asking, announcing=announcing, **flags)
+        return replace(
+            later,
+            rows=joined.values(),
+            asking=[*self.asking, *later.asking],
+            announcing=[*self.announcing, *later.announcing],
+            expecting=[*self.expecting, *later.expecting],
+            **flags,
+        )
 
     @cached_property
     def puts(self) -> list[Flow]:
@@ -129,7 +138,8 @@ class Compiler:
             any(change.raw(relation) for relation in relations) for relations in OTHERS
         ]
         beside = (peers, claims, troubles, attachments, zones)
-        return FlowDelta(change.raw(FlowRow), *beside, change.raw(Outside), change.raw(Announce))
+        outside = (change.raw(Outside), change.raw(Announce), change.raw(WantsNeighbour))
+        return FlowDelta(change.raw(FlowRow), *beside, *outside)
 
     def warm(self) -> None:
         """After the first load: build every index now, so that no change pays for it."""

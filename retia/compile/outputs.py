@@ -67,6 +67,13 @@ class Outside(Relation):
     ofport: int = COL
 
 
+class WantsNeighbour(Relation):
+    "A physical neighbour of such a port that this host asks for before any packet does."
+
+    port: str = KEY
+    address: Ip = KEY
+
+
 class Announce(Relation):
     "An address that the physical network finds at this host, by an uplink."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from retia.compile import (
     admit,
     arp,
+    beforehand,
     beside,
     choice,
     clashes,
@@ -31,6 +32,7 @@ from retia.compile.outputs import (
     Outside,
     Peer,
     Trouble,
+    WantsNeighbour,
     WantsPeer,
     WantsUplink,
     WantsZones,
@@ -51,6 +53,7 @@ FEATURES = (
     routing,
     routes,
     uplinks,
+    beforehand,
     translations,
     nat,
     holders,
@@ -60,7 +63,7 @@ FEATURES = (
     troubles,
 )
 RULES: list[Rule] = [rule for feature in FEATURES for rule in feature.RULES]
-OUTPUTS = [FlowRow, Peer, Claim, Trouble, WantsUplink, WantsPeer, WantsZones, Outside, Announce]
+OUTPUTS = [FlowRow, Peer, Claim, Trouble, WantsUplink, WantsPeer, WantsZones, Outside, WantsNeighbour, Announce]
 
 
 def program() -> Program:

@@ -7,11 +7,12 @@ drives them; none of them touches a flow.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from retia.compile.compiler import Compiler, FlowDelta, LocalChange
-from retia.compile.facts import SwitchFact
+from retia.compile.facts import RouterFact, RouterPortFact, SwitchFact
 from retia.compile.local import UPLINK_PREFIX, attachment_rows
 from retia.compile.presence import LiveSwitch
 from retia.daemons.announcer import Announcer
@@ -22,6 +23,10 @@ from retia.flows.carrying import Punted
 from retia.model.local import Attachment, AttachmentChange
 from retia.model.state import HostProblem
 from retia.switch.contract import Switch
+from retia.values import Ip
+
+MOST_SILENT = 20
+"""Next hops that are named as silent, at most."""
 
 
 class Wish(NamedTuple):
@@ -69,7 +74,7 @@ class Gateways:
 
     def note(self, delta: FlowDelta, ready: bool) -> None:
         """After the flows of a batch."""
-        self.neighbours.note(delta.asking)
+        self.neighbours.note(delta.asking, delta.expecting)
         self.announcer.note(delta.announcing, ready)
 
     @property
@@ -78,10 +83,27 @@ class Gateways:
         return {name: one.bfd == "up" for name, one in self.attached.items() if not name.startswith(UPLINK_PREFIX)}
 
     def problems(self) -> list[HostProblem]:
-        """Attachments that cannot be, and a direct exit that is none."""
+        """Attachments that cannot be, next hops that do not answer, and a direct exit that is none."""
         now = sorted(self._switch.attachment_problems.items())
         self._named = {one: self._named.get(one) or self._problem(*one) for one in now}
-        return [*self._named.values(), *([self.direct.problem] if self.direct.problem is not None else [])]
+        silent = [self._silence(*one) for one in islice(self.neighbours.silent, MOST_SILENT)]
+        return [*self._named.values(), *silent, *([self.direct.problem] if self.direct.problem is not None else [])]
+
+    def _silence(self, port: str, address: Ip) -> HostProblem:
+        program = self._compiler.program
+        names = [
+            f"{router.name}/{link.name}"
+            for link in program.find(RouterPortFact, id=port)
+            for router in program.find(RouterFact, id=link.router)
+        ]
+        name = names[0] if names else port
+        return HostProblem(
+            host=self._compiler.host,
+            about=f"silent-{port}-{address}",
+            what=f"next hop {address} does not answer here: what routes by {name} send there is lost",
+            where=name,
+            advice="look whether it runs, and at the physical network behind the uplink; or correct the routes",
+        )
 
     def _problem(self, name: str, why: str) -> HostProblem:
         if not name.startswith(UPLINK_PREFIX):

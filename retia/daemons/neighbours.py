@@ -3,7 +3,8 @@
     ASK_NEIGHBOUR ───► held, row without MAC ─► switch hears its answers ─► ARP request ─► ... given up: unreachable
     HEARD_NEIGHBOUR ─► row with MAC ─► its flow is in the switch ─► held packets go on at NEXT_HOP
 
-Only what a packet here asked for is ever learned, so that nobody outside fills the table; it has bounds, and over them
+Those that the rules want (`WantsNeighbour`) are asked for before any packet is, and as long as they are wanted.
+Only what is asked for here is ever learned, so that nobody outside fills the table; it has bounds, and over them
 the one goes that was not asked for longest. What is known is kept in a file: a restart changes no flow.
 """
 
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from retia.compile.compiler import LocalChange
 from retia.compile.local import NeighbourFact
-from retia.compile.outputs import Outside
+from retia.compile.outputs import Outside, WantsNeighbour
 from retia.daemons import arp, kept
 from retia.errors import InvalidInput, SwitchAway
 from retia.flows.actions import Actions, Load, Output, Resubmit
@@ -43,15 +44,19 @@ HELD = 3
 REFRESH = 30.0
 """Seconds after which a neighbour is asked whether it is still there."""
 FORGIVEN = 5.0
-"""Seconds for which one that did not answer is not asked again."""
+"""Seconds for which one that did not answer is not asked again; one that is wanted is, each time they are over."""
 OF_A_PORT, OF_ALL = 1024, 4096
 """The most neighbours of one router port, and of all."""
 NONE = Mac(0)
+NEVER = float("-inf")
 WRITTEN = 1.0
 """Seconds between two writes of the file, at least."""
 
 COUNTS = ("held", "given-up", "aged-out", "crowded-out")
 
+Key = tuple[str, Ip]
+Rows = Iterable[tuple[Row | None, Row | None]]
+"""Rows of an output before and after."""
 Tell = Callable[[Iterable[LocalChange], Callable[[], None] | None], None]
 """Rows that change, and what is to be done once the switch has the flows that follow."""
 
@@ -64,7 +69,8 @@ class Standing(StrEnum):
 
 @dataclass(eq=False)
 class Neighbour:
-    """`ready`: its flow is in the switch. `due`: when something is to be done about it."""
+    """`ready`: its flow is in the switch. `due`: when something is to be done about it. `used`: when a packet
+    last asked for it."""
 
     port: str
     address: Ip
@@ -77,13 +83,17 @@ class Neighbour:
     held: deque[Punted] = field(default_factory=lambda: deque(maxlen=HELD))
 
     @property
+    def key(self) -> Key:
+        return self.port, self.address
+
+    @property
     def row(self) -> NeighbourFact:
         return NeighbourFact(self.port, self.address, self.mac)
 
 
 class Neighbours:
-    """`take` punts of the two kinds; `note` router ports outside; `run` asks, forgets and keeps. `counts`
-    those of COUNTS since the start."""
+    """`take` punts of the two kinds; `note` router ports outside and neighbours wanted; `run` asks, forgets and keeps.
+    `counts` those of COUNTS since the start; `silent` are wanted and do not answer."""
 
     def __init__(
         self,
@@ -98,7 +108,9 @@ class Neighbours:
         self._outside: dict[str, Outside] = {}
         self._by_keys: dict[tuple[int, int], str] = {}
         self._at: dict[int, set[str]] = {}
-        self._all: dict[tuple[str, Ip], Neighbour] = {}
+        self._all: dict[Key, Neighbour] = {}
+        self._wanted: set[Key] = set()
+        self.silent: dict[Key, None] = {}
         self._of: Counter[str] = Counter()
         self._due: list[tuple[float, int, Neighbour]] = []
         self._numbers = count()
@@ -143,9 +155,9 @@ class Neighbours:
         kept.write(self._file, [(one.port, str(one.address), str(one.mac)) for one in self._all.values()])
         self._unsaved, self._saved_at = False, self._clock()
 
-    def note(self, rows: Iterable[tuple[Row | None, Row | None]]) -> None:
-        """Router ports outside, before and after."""
-        for old, new in rows:
+    def note(self, outside: Rows, wanted: Rows = ()) -> None:
+        """Router ports outside, and neighbours that are wanted."""
+        for old, new in outside:
             if old is not None:
                 gone = Outside.of(old)
                 self._outside.pop(gone.port, None)
@@ -156,6 +168,25 @@ class Neighbours:
                 self._outside[one.port] = one
                 self._by_keys[one.router_key, one.key] = one.port
                 self._at.setdefault(one.ofport, set()).add(one.port)
+        pairs = [(_key(old), _key(new)) for old, new in wanted]
+        for key in [old for old, new in pairs if old and not new]:
+            self._wanted.discard(key)
+            self.silent.pop(key, None)
+        self._want([new for _, new in pairs if new])
+
+    def _want(self, keys: list[Key]) -> None:
+        """Ask for those that are not there. For them nobody is crowded out."""
+        self._wanted.update(keys)
+        begun: list[Neighbour] = []
+        for key in keys:
+            if key in self._all:
+                self._judge(self._all[key])
+            elif not self._is_full(key[0]):
+                begun.append(Neighbour(*key, due=self._clock() + APART, used=NEVER))
+                self._add(begun[-1])
+        if begun:
+            self._mark_unsaved()
+            self.tell([((), tuple(one.row for one in begun))], partial(self._ask_all, begun))
 
     # -- what the switch says --------------------------------------------------------------------------------------
 
@@ -186,14 +217,20 @@ class Neighbours:
         one = Neighbour(port, address, now + APART, now)
         self._add(one)
         self._mark_unsaved()
-        self.tell([((), (one.row,))], partial(self._ask_first, one))
+        self.tell([((), (one.row,))], partial(self._ask_all, [one]))
         return one
 
+    def _is_full(self, port: str) -> bool:
+        return self._of[port] >= OF_A_PORT or len(self._all) >= OF_ALL
+
     def _make_room(self, port: str) -> None:
-        crowded = self._of[port] >= OF_A_PORT
-        if crowded or len(self._all) >= OF_ALL:
+        if self._is_full(port):
+            crowded = self._of[port] >= OF_A_PORT
             others = [one for one in self._all.values() if one.port == port] if crowded else self._all.values()
-            self._forget(min(others, key=lambda one: (one.standing is Standing.known, one.used)), "crowded-out")
+            self._forget(min(others, key=self._worth), "crowded-out")
+
+    def _worth(self, one: Neighbour) -> tuple[bool, bool, float]:
+        return one.key in self._wanted, one.standing is Standing.known, one.used
 
     def _heard(self, punt: Punted) -> None:
         said = arp.said(punt.frame)
@@ -210,6 +247,7 @@ class Neighbours:
             return
         before = one.row
         one.mac, one.standing = mac, Standing.known
+        self._judge(one)
         self._mark_unsaved()
         self.tell([((before,), (one.row,))], partial(self._settled, one))
 
@@ -246,36 +284,55 @@ class Neighbours:
             self.save()
 
     def _next(self, one: Neighbour) -> None:
-        if one.standing is Standing.failed:
+        wanted = one.key in self._wanted
+        if not wanted and (one.standing is Standing.failed or one.used == NEVER):
             self._forget(one)
+        elif one.standing is Standing.failed:
+            self._ask(one, FORGIVEN)
         elif one.tries < TRIES:
             self._ask(one)
-        elif one.standing is Standing.known:
+        elif one.standing is Standing.known and not wanted:
             self._forget(one, "aged-out")
         else:
             self._give_up(one)
 
-    def _ask_first(self, one: Neighbour) -> None:
-        """Now that its answer would be heard."""
-        if self._is_current(one) and one.standing is Standing.asked and not one.tries:
-            self._ask(one)
+    def _ask_all(self, begun: list[Neighbour]) -> None:
+        """Now that their answers would be heard."""
+        for one in begun:
+            if self._is_current(one) and one.standing is Standing.asked and not one.tries:
+                self._ask(one)
 
-    def _ask(self, one: Neighbour) -> None:
+    def _ask(self, one: Neighbour, apart: float = APART) -> None:
         """Who is known is asked alone, so that nobody else is disturbed (RFC 1122 section 2.3.2.1)."""
-        one.tries, one.due = one.tries + 1, self._clock() + APART
+        one.tries, one.due = one.tries + 1, self._clock() + apart
         by = self._outside.get(one.port)
         if by is not None:
             frame = arp.request(by.mac, by.address, one.address, one.mac or arp.EVERYONE)
             self._send(frame, (Output(by.ofport),))
 
     def _give_up(self, one: Neighbour) -> None:
-        self.counts["given-up"] += 1
+        """One that is wanted and was known stays, without its MAC."""
+        self.counts["given-up" if one.standing is Standing.asked else "aged-out"] += 1
+        before = one.row
+        one.mac, one.ready = NONE, False
         one.standing, one.due = Standing.failed, self._clock() + FORGIVEN
+        self._judge(one)
         while one.held:
             self._unreachable(one.held.popleft())
+        if one.row != before:
+            self._mark_unsaved()
+            self.tell([((before,), (one.row,))], None)
+        elif one.key in self.silent:
+            self.tell((), None)  # for the problem that is to be told
+
+    def _judge(self, one: Neighbour) -> None:
+        if one.standing is Standing.failed and one.key in self._wanted:
+            self.silent[one.key] = None
+        else:
+            self.silent.pop(one.key, None)
 
     def _add(self, one: Neighbour) -> None:
-        self._all[one.port, one.address] = one
+        self._all[one.key] = one
         self._of[one.port] += 1
         self._push(one)
 
@@ -284,14 +341,15 @@ class Neighbours:
         self._wake.set()
 
     def _forget(self, one: Neighbour, why: str = "") -> None:
-        del self._all[one.port, one.address]
+        del self._all[one.key]
+        self.silent.pop(one.key, None)
         self._of[one.port] -= 1
         self.counts[why] += bool(why)
         self._mark_unsaved()
         self.tell([((one.row,), ())], None)
 
     def _is_current(self, one: Neighbour) -> bool:
-        return self._all.get((one.port, one.address)) is one
+        return self._all.get(one.key) is one
 
     def _mark_unsaved(self) -> None:
         self._unsaved = True
@@ -314,3 +372,10 @@ class Neighbours:
         if self._unsaved:
             moments.append(self._saved_at + WRITTEN)
         return max(0.0, min(moments) - self._clock()) if moments else None
+
+
+def _key(row: Row | None) -> Key | None:
+    if row is None:
+        return None
+    one = WantsNeighbour.of(row)
+    return one.port, one.address

@@ -107,6 +107,22 @@ MUTANTS = [
         "What one physical network says of an address is believed of another.",
     ),
     Mutant(
+        "guests-are-asked-for",
+        "retia/compile/beforehand.py",
+        "HopOutside(s, g, x), ~PortClaim(s, g), ~RouterClaim(s, g)]",
+        "HopOutside(s, g, x), ~RouterClaim(s, g)]",
+        "tests/unit/compile/test_beforehand.py::test_what_is_inside_needs_no_asking",
+        "A next hop that is a guest is asked for on the physical network, and named as silent for ever.",
+    ),
+    Mutant(
+        "given-up-once-for-all",
+        "retia/daemons/neighbours.py",
+        "if not wanted and (one.standing is Standing.failed or one.used == NEVER):",
+        "if one.standing is Standing.failed or (not wanted and one.used == NEVER):",
+        "tests/unit/daemons/test_neighbours.py::test_one_that_is_silent_is_named_and_asked_without_end_at_a_slow_pace",
+        "A gateway that was away when the edge came is asked for only when packets come.",
+    ),
+    Mutant(
         "inside-leaves-by-the-stack",
         "retia/compile/direct.py",
         "InsidePrefix(network(a, n), n, True)",

@@ -14,7 +14,7 @@ import pytest
 
 from retia.compile.assumed import assumed
 from retia.compile.compiler import Compiler, FlowDelta, RecordChange, Thing
-from retia.model.kinds import Edge, Host, Nat, NatType, Object, Port, Router, RouterPort, Switch, Uplink
+from retia.model.kinds import Edge, Host, Nat, NatType, Object, Port, Route, Router, RouterPort, Switch, Uplink
 from retia.model.local import Interface, InterfaceChange
 from retia.model.state import Binding, HostState
 from retia.rules.engine import SOURCE
@@ -112,6 +112,10 @@ def nat(name: str, what: NatType, within: str, external: Ip | None, **fields: An
     return Nat(id=name, name=name, router="r0", type=what, internal=Prefix.parse(within), external=external, **fields)
 
 
+def route(name: str, within: str, next_hop: Ip) -> Route:
+    return Route(id=name, name=name, router="r0", prefix=Cidr.parse(within), next_hop=next_hop)
+
+
 def compiler(things: list[Thing], size: int) -> Compiler:
     made = Compiler("me")
     plugs = [
@@ -150,6 +154,7 @@ def another(one: Object, name: str, **fields: Any) -> Object:
 FIRST = [
     nat("first", NatType.FLOATING, "10.0.0.99", outside(4000)),
     nat("first-distributed", NatType.FLOATING, "10.0.0.13", outside(4001), distributed=True),
+    route("first-route", "0.0.0.0/0", outside(4002)),
 ]
 """Of each there is one already: the first brings its router here, or has packets go by the stages of edges."""
 

@@ -9,11 +9,14 @@ import pytest
 from scapy.layers.l2 import ARP, Ether
 
 from retia.compile.local import DirectFact, NeighbourFact, peer_name
+from retia.compile.outputs import WantsNeighbour
 from retia.daemons import loop as loops
+from retia.daemons import neighbours
 from retia.flows.carrying import Punted
 from retia.model.document import parse
-from retia.model.kinds import Nat
+from retia.model.kinds import Nat, Route
 from retia.model.local import Attachment, AttachmentChange, Interface, WantedPeer, WantedUplink
+from retia.model.state import HostProblem
 from retia.pipeline.punts import PuntKind
 from retia.pipeline.stages import NEIGHBOUR, ZONES
 from retia.store import catalog
@@ -64,7 +67,8 @@ def zoned(agent: Agent) -> set:
 
 
 def announced(agent: Agent) -> list[str]:
-    return [Ether(frame)[ARP].psrc for frame, actions in agent.switch.sent if len(actions) == 1]
+    said = [Ether(frame)[ARP] for frame, actions in agent.switch.sent if len(actions) == 1]
+    return [one.psrc for one in said if one.psrc == one.pdst]
 
 
 async def test_a_router_with_nat_has_clean_zones_from_its_first_flow_on(store: MemoryStore) -> None:
@@ -136,6 +140,28 @@ async def test_a_neighbour_is_learned_and_a_restart_changes_no_flow(store: Memor
         await until(lambda: agent.loop.started)
         assert agent.switch.flows == flows and not agent.switch.flushed
         assert [row for row in agent.compiler.program.rows(NeighbourFact) if row.mac]
+
+
+async def test_the_next_hop_of_a_route_is_asked_for_before_any_packet_and_named_while_it_is_silent(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbours, "APART", 0.05)
+    monkeypatch.setattr(neighbours, "FORGIVEN", 0.1)
+    async with running(store, "hv1") as agent:
+        await up(agent)
+        await until(lambda: agent.gateways.neighbours.silent)
+        told = agent.sync.view.values()
+        await until(lambda: any(isinstance(one, HostProblem) for one in told))
+        (problem,) = [one for one in told if isinstance(one, HostProblem)]
+        assert problem.what.startswith("next hop 203.0.113.254 does not answer here") and problem.where == "r1/out"
+        agent.gateways.neighbours.take(heard())
+        await until(lambda: any(flow.table == int(NEIGHBOUR) for flow in agent.switch.flows.values()))
+        await until(lambda: not any(isinstance(one, HostProblem) for one in told))
+        await catalog.change(store, lambda view: catalog.delete(view, [view.find(Route, "r1/world")]))
+        await until(lambda: not list(agent.compiler.program.rows(WantsNeighbour)))
+        monkeypatch.setattr(neighbours, "REFRESH", 0.0)
+        agent.gateways.neighbours.take(heard())
+        await until(lambda: not agent.gateways.neighbours.rows)
 
 
 async def test_packets_held_go_on_only_when_the_switch_is_there(store: MemoryStore) -> None:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from retia.compile.compiler import LocalChange
 from retia.compile.local import NeighbourFact
-from retia.compile.outputs import Outside
+from retia.compile.outputs import Outside, WantsNeighbour
 from retia.daemons import neighbours as parts
 from retia.daemons.neighbours import FORGIVEN, REFRESH, Neighbours, Standing
 from retia.flows.actions import Load, Output, Resubmit
@@ -71,6 +71,12 @@ class World(Sender):
         found = [Ether(frame) for frame, actions in self.sent if actions == (Output(9),)]
         self.sent = [one for one in self.sent if one[1] != (Output(9),)]
         return [(one.dst, one[ARP].psrc, one[ARP].pdst) for one in found]
+
+    def want(self, *addresses: Ip, port: str = "x") -> None:
+        self.neighbours.note((), [(None, WantsNeighbour(port, address).row) for address in addresses])
+
+    def unwant(self, *addresses: Ip) -> None:
+        self.neighbours.note((), [(WantsNeighbour("x", address).row, None) for address in addresses])
 
     def known(self) -> None:
         self.ask()
@@ -258,6 +264,141 @@ def test_a_restart_knows_them_and_those_asked_for_are_asked_again(world: World) 
     assert world.requests() == [("ff:ff:ff:ff:ff:ff", "203.0.113.2", "203.0.113.9")]
     world.step(REFRESH)
     assert (str(THERE), *EVERYONE[1:]) in world.requests()
+
+
+# -- those that are wanted ------------------------------------------------------------------------------------------
+
+ASKED, KNOWN = NeighbourFact("x", GATEWAY, Mac(0)), NeighbourFact("x", GATEWAY, THERE)
+SECOND = Ip.parse("203.0.113.253")
+
+
+def test_one_that_is_wanted_is_asked_before_any_packet_once_its_answer_would_be_heard(world: World) -> None:
+    world.want(GATEWAY, SECOND)
+    assert not world.sent and len(world.told) == 1, "all of them are one change"
+    assert world.settle() == [((), (ASKED, NeighbourFact("x", SECOND, Mac(0))))]
+    assert world.requests() == [EVERYONE, (*EVERYONE[:2], str(SECOND))]
+    world.hear()
+    assert world.settle() == [((ASKED,), (KNOWN,))]
+    world.ask(b"first")
+    assert world.sent[-1][0] == b"first", "it waits for nothing"
+
+
+def test_it_is_refreshed_as_any_other(world: World) -> None:
+    world.want(GATEWAY)
+    world.settle()
+    world.hear()
+    world.settle()
+    world.requests()
+    world.step(REFRESH)
+    assert world.requests() == [(str(THERE), *EVERYONE[1:])]
+    assert not world.neighbours.silent
+
+
+def test_one_that_is_silent_is_named_and_asked_without_end_at_a_slow_pace(world: World) -> None:
+    world.want(GATEWAY)
+    world.settle()
+    for _ in range(2):
+        world.step(1.0)
+    assert len(world.requests()) == 3 and not world.neighbours.silent
+    world.step(1.0)
+    assert list(world.neighbours.silent) == [("x", GATEWAY)] and world.told, "told, so that it is named"
+    world.settle()
+    world.ask(b"told at once")
+    assert [one.frame for one in world.unreachable] == [b"told at once"]
+    for _ in range(10):
+        world.step(FORGIVEN - 0.1)
+        assert not world.requests()
+        world.step(0.1)
+        assert world.requests() == [EVERYONE]
+    assert world.neighbours.rows == [ASKED] and world.neighbours.counts["given-up"] == 1 and not world.told
+    world.hear()
+    assert world.settle() == [((ASKED,), (KNOWN,))] and not world.neighbours.silent
+
+
+def test_one_that_falls_silent_stays_without_its_mac(world: World) -> None:
+    world.want(GATEWAY)
+    world.settle()
+    world.hear()
+    world.settle()
+    world.step(REFRESH)
+    for _ in range(3):
+        world.step(1.0)
+    assert world.settle() == [((KNOWN,), (ASKED,))] and world.neighbours.silent
+    assert world.neighbours.counts["aged-out"] == 1 and world.neighbours.counts["given-up"] == 0
+    world.hear()
+    world.ask(b"waits")
+    assert world.neighbours.waiting == 1, "its flow is not there yet"
+    assert world.settle() == [((ASKED,), (KNOWN,))] and world.sent[-1][0] == b"waits"
+
+
+def test_one_that_is_no_longer_wanted_goes_when_it_would_be_asked_again(world: World) -> None:
+    world.want(GATEWAY, SECOND)
+    world.settle()
+    world.hear()
+    world.settle()
+    world.requests()
+    world.unwant(GATEWAY, SECOND)
+    world.step(1.0)
+    assert not world.requests() and world.settle() == [((NeighbourFact("x", SECOND, Mac(0)),), ())]
+    world.step(REFRESH - 2)
+    assert world.neighbours.rows == [KNOWN], "an uplink that is away for a moment costs nothing"
+    world.step(1.0)
+    assert world.settle() == [((KNOWN,), ())] and not world.requests()
+
+
+def test_one_that_packets_asked_for_stays_as_any_other(world: World) -> None:
+    world.want(GATEWAY)
+    world.ask()
+    world.settle()
+    world.hear()
+    world.settle()
+    world.requests()
+    world.unwant(GATEWAY)
+    world.step(REFRESH)
+    assert world.requests() == [(str(THERE), *EVERYONE[1:])] and world.neighbours.rows == [KNOWN]
+    for _ in range(3):
+        world.step(1.0)
+    assert world.settle() == [((KNOWN,), ())]
+
+
+def test_a_silent_one_that_is_no_longer_wanted_is_not_named(world: World) -> None:
+    world.ask()
+    world.settle()
+    for _ in range(3):
+        world.step(1.0)
+    assert not world.neighbours.silent, "nobody wants it"
+    world.want(GATEWAY)
+    assert world.neighbours.silent
+    world.unwant(GATEWAY)
+    assert not world.neighbours.silent
+    world.requests()
+    world.step(FORGIVEN)
+    assert not world.neighbours.rows and not world.requests()
+
+
+def test_those_wanted_keep_to_the_bounds_and_go_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "OF_A_PORT", 2)
+    world.want(GATEWAY, SECOND, Ip.parse("203.0.113.252"))
+    assert {row.address for row in world.neighbours.rows} == {GATEWAY, SECOND}
+    assert world.neighbours.counts["crowded-out"] == 0, "for one that is wanted nobody is crowded out"
+    world.unwant(SECOND)
+    world.hear(SECOND)
+    for number in range(10, 13):
+        world.ask(address=Ip.parse(f"203.0.113.{number}"))
+    assert GATEWAY in {row.address for row in world.neighbours.rows}, "though it is not known, and SECOND was"
+    world.settle()
+
+
+def test_a_restart_wants_what_it_knows_already(world: World) -> None:
+    world.want(GATEWAY)
+    world.settle()
+    world.hear()
+    world.settle()
+    world.neighbours.save()
+    world.requests()
+    world.begin()
+    world.want(GATEWAY)
+    assert not world.told and not world.sent and world.neighbours.rows == [KNOWN]
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '[["x", "203.0.113.9"]]', '[["x", "nine", "06:00:00:00:00:01"]]'])
