@@ -48,7 +48,7 @@ def _gate(
 ) -> dict[str, Any]:
     ports = {f"in-{name}": {"switch": name, "addresses": f"10.{name[1:]}.0.{number + 2}/24"} for name in inside}
     for place, host in enumerate(edges):
-        mac = f"02:00:00:00:f{number}:{place:02x}"
+        mac = str(Mac(0x02_F0_00_00_00_00 | rnd.randrange(1 << 32)))  # physical bridges remember where old ones were
         ports[f"out-{host}"] = {"switch": "ext", "host": host, "addresses": f"{_own(number, place)}/24", "mac": mac}
     routes = _routes(rnd)
     if "transit" in switches and not number:
