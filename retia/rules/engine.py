@@ -129,8 +129,8 @@ class Engine:
         self.plans: list[Plan] = []
         for clause in self.clauses:
             self._plan_clause(code, clause)
-        self.source = "\n".join(code.lines)
-        exec(_compiled(self.source), code.names)
+        for compiled in _compiled(tuple(code.sources)):
+            exec(compiled, code.names)
         for plan in self.plans:
             plan.function = code.names[plan.name]
         self._plan_of = {plan.name: plan for plan in self.plans}
@@ -162,6 +162,7 @@ class Engine:
         name = f"_p{len(self.plans)}_{_identifier(clause.head)}"
         code.lines.append(f"# {clause.name}: {clause}" + ("" if first is None else f"   <- change {first}"))
         needs = Emitter(code, clause, mode).emit(name, first)
+        code.finish()
         others = [
             self.tables[item.relation].rows
             for place, item in enumerate(clause.body)
@@ -307,9 +308,10 @@ class Engine:
 
 
 @functools.lru_cache(maxsize=4)
-def _compiled(source: str) -> CodeType:
-    """Many hosts have the same rules: `plan` and `reach` make an engine for each."""
-    return compile(source, SOURCE, "exec")
+def _compiled(sources: tuple[str, ...]) -> list[CodeType]:
+    """Many hosts have the same rules: `plan` and `reach` make an engine for each. One by one: for all at once Python
+    takes tens of megabytes, and never gives them back."""
+    return [compile(source, SOURCE, "exec") for source in sources]
 
 
 def _identifier(name: str) -> str:

@@ -61,12 +61,18 @@ def _score(item: Item, bound: set[str]) -> tuple[int, int] | None:
 
 @dataclass
 class Code:
-    """Collects the source of all plans and the names it needs."""
+    """Collects the source of each plan and the names they need."""
 
     rows: Callable[[str], str]
     index: Callable[[str, tuple[int, ...]], str]
     names: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+
+    def finish(self) -> None:
+        """One plan is written."""
+        self.sources.append("\n".join(self.lines))
+        self.lines.clear()
 
     def term(self, value: Any) -> str:
         if isinstance(value, Var):
