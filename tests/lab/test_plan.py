@@ -16,6 +16,7 @@ import yaml
 
 from retia.lab import commands, file
 from retia.lab.spaces import SpacesLab
+from retia.pipeline.stages import NEIGHBOUR, UPLINK_ARP
 from retia.store.contract import PREFIX
 
 Document = dict[str, Any]
@@ -24,6 +25,11 @@ PHYSICAL = {"hv2": {"br-ex": "out"}, "hv3": {"br-ex": "out"}}
 OUTSIDE = {"gw": {"segment": "out", "address": "203.0.113.254/24"}}
 SETTLED = 20.0
 """Seconds until attachments are made and BFD has spoken."""
+LEARNED = {
+    (int(UPLINK_ARP), UPLINK_ARP.priority("heard")),
+    (int(NEIGHBOUR), NEIGHBOUR.priority("learned")),
+}
+"""Table and priority of what hosts learn by themselves: they ask for next hops as soon as there are routes."""
 GUESTS = {"a": ("hv1", "web"), "b": ("hv2", "web"), "c": ("hv2", "db"), "d": ("hv3", "far")}
 
 FIRST: Document = {
@@ -174,9 +180,11 @@ async def _foretold(lab: SpacesLab, document: Document, name: str) -> int:
 
 
 async def _dumps(lab: SpacesLab) -> dict[str, dict[str, str]]:
-    """Of each host, what every flow (table, priority and match) does and bears as its cookie."""
+    """Of each host, what every flow (table, priority and match) does and bears as its cookie, but for LEARNED."""
     await asyncio.sleep(0.2)
-    return {name: dict(_flow(line) for line in await host.flows()) for name, host in lab.hosts.items()}
+    dumps = {name: dict(_flow(line) for line in await host.flows()) for name, host in lab.hosts.items()}
+    return {name: {match: rest for match, rest in one.items() if _rank(match) not in LEARNED}
+            for name, one in dumps.items()}  # fmt: skip
 
 
 def _flow(line: str) -> tuple[str, str]:
@@ -192,9 +200,11 @@ def _place(line: dict[str, Any]) -> Place:
 def _difference(before: dict[str, str], after: dict[str, str]) -> Counter[Place]:
     changes = {match: "+" if match not in before else "-" for match in before.keys() ^ after.keys()}
     changes |= {match: "~" for match in before.keys() & after.keys() if before[match] != after[match]}
-    return Counter(
-        (how, _number(match, "table", 0), _number(match, "priority", 32768)) for match, how in changes.items()
-    )
+    return Counter((how, *_rank(match)) for match, how in changes.items())
+
+
+def _rank(match: str) -> tuple[int, int]:
+    return _number(match, "table", 0), _number(match, "priority", 32768)
 
 
 def _number(match: str, name: str, absent: int) -> int:
