@@ -63,10 +63,13 @@ async def _all(rnd: random.Random) -> Counter[str]:
                 await made.apply(some_network(rnd), prune=True)
                 await made.refresh()
                 await made.settle(20)
+                hosts = await settled(made)
+                for host in made.hosts.values():  # of 3.1.0, a cached flow may drop for good what flows let pass
+                    await host.run("ovs-appctl", "revalidator/purge")
                 with contextlib.ExitStack() as listening:
                     there = [one for one in made.stations.values() if one.mac is not None]
                     taps = {one.name: listening.enter_context(one.tap()) for one in there}
-                    run = Run(made, rnd, await settled(made), taps, f"network {number}", 2 * number * PACKETS_OUTSIDE)
+                    run = Run(made, rnd, hosts, taps, f"network {number}", 2 * number * PACKETS_OUTSIDE)
                     fates += await run.packets()
     return fates
 
