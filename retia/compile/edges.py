@@ -7,9 +7,7 @@ when one comes or goes. Which edge a packet goes to, `choice` says. Why so: docs
 from __future__ import annotations
 
 from retia.compile.beside import BesideGuest
-from retia.compile.facts import (
-    DnatFact,
-)
+from retia.compile.facts import DnatFact
 from retia.compile.local import PeerPort, PeerSeen
 from retia.compile.presence import (
     EdgeHost,
