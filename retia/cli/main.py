@@ -31,6 +31,7 @@ COMMANDS = (
     "status",
     "why",
     "reach",
+    "trace",
     "flows",
     "agent",
     "store",

@@ -54,7 +54,7 @@ def reach(
     probe = _probe(tcp, udp, icmp)
     if everyone == bool(ends) or (ends and len(ends) != 2):
         raise InvalidInput("give two ports, or --all", where="reach", advice="retia reach web/web1 db/db1")
-    things = imagine(_objects(file)) if file else run(_things(context.obj))
+    things = imagine(objects_of(file)) if file else run(_things(context.obj))
     source, target = ends or ("", "")
     answer = _everyone(things, probe) if everyone else _pair(things, source, target, project, probe)
     notes = ["asked of a document: each port is taken to be plugged in, on one of two hosts"] if file else []
@@ -82,7 +82,7 @@ async def _things(settings: Settings) -> Things:
     return sync.view
 
 
-def _objects(file: Path) -> list[Object]:
+def objects_of(file: Path) -> list[Object]:
     """A document's objects, as they would be were it applied to nothing. Raises InvalidDocument."""
     document = read(file)
     return list(catalog.plan(View(Network()), document).creates)

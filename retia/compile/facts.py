@@ -29,8 +29,9 @@ from retia.model.kinds import (
     Uplink,
 )
 from retia.model.local import Interface
-from retia.model.state import Binding, HostState, State
+from retia.model.state import LAST_TRACE, Binding, HostState, State, Trace
 from retia.pipeline.fields import DATAPATH, DESTINATION_HOST, SOURCE_PORT
+from retia.pipeline.stages import STAGES
 from retia.rules import COL, KEY, Relation
 from retia.values import HIGHEST_PORT, Cidr, Ip, Ip4, Mac
 
@@ -53,6 +54,19 @@ class DropReason(Relation):
 
     host: str = KEY
     number: int = KEY
+
+
+class TracedStage(Relation):
+    "A stage that reports traced packets."
+
+    host: str = KEY
+    number: int = KEY
+
+
+class TraceFact(Relation):
+    "A trace that somebody runs."
+
+    id: int = KEY
 
 
 class NeverRouted(Relation):
@@ -285,7 +299,8 @@ def constants(host: str) -> list[Relation]:
     """What holds on a host whatever is declared."""
     never = [NeverRouted(host, cidr.address, cidr.length) for cidr in NEVER_ROUTED]
     reasons = [DropReason(host, int(reason)) for reason in Reason]
-    return [ThisHost(host), *never, *reasons, *_complaints(host)]
+    stages = [TracedStage(host, int(stage)) for stage in STAGES.values()]
+    return [ThisHost(host), *never, *reasons, *stages, *_complaints(host)]
 
 
 def _complaints(host: str) -> Iterator[Relation]:
@@ -365,6 +380,10 @@ def _binding(binding: Binding) -> Iterator[Relation]:
     yield BindingFact.of((binding.port, binding.host))
 
 
+def _trace(trace: Trace) -> Iterator[Relation]:
+    yield TraceFact(trace.id)
+
+
 _ROWS: dict[type, Callable[[Any], Iterator[Relation]]] = {
     Host: _host,
     Switch: _switch,
@@ -377,6 +396,7 @@ _ROWS: dict[type, Callable[[Any], Iterator[Relation]]] = {
     Nat: _nat,
     HostState: _host_state,
     Binding: _binding,
+    Trace: _trace,
 }
 
 _WIDTHS: dict[type, tuple[tuple[str, Subfield], ...]] = {
@@ -392,6 +412,7 @@ _WIDTHS: dict[type, tuple[tuple[str, Subfield], ...]] = {
 _RANGES: dict[type, tuple[tuple[str, int, int], ...]] = {
     Edge: (("slot", SLOTS[0], SLOTS[-1]),),
     Uplink: (("vlan", 0, LAST_VLAN),),
+    Trace: (("id", 0, LAST_TRACE),),
     Nat: (("external_port", 0, HIGHEST_PORT), ("internal_port", 0, HIGHEST_PORT)),
 }
 """The least and the most that other numbers may be."""

@@ -21,6 +21,7 @@ from retia.compile import (
     routes,
     routing,
     switching,
+    tracing,
     translations,
     troubles,
     uplinks,
@@ -60,6 +61,7 @@ FEATURES = (
     distributed,
     complaints,
     drops,
+    tracing,
     troubles,
 )
 RULES: list[Rule] = [rule for feature in FEATURES for rule in feature.RULES]

@@ -27,6 +27,7 @@ from retia.flows.actions import Actions, ForgetInPort, Goto, Load, Move, Output,
 from retia.flows.fields import whole
 from retia.flows.match import ANYTHING
 from retia.pipeline.fields import (
+    COMMAND,
     DATAPATH,
     DESTINATION_PORT,
     FLAGS,
@@ -69,7 +70,7 @@ def encapsulate(ofport: int) -> Actions:
         Move(SOURCE_PORT, TUNNEL_SOURCE_PORT),
         Move(DESTINATION_PORT, TUNNEL_DESTINATION_PORT),
         Move(FLAGS, TUNNEL_FLAGS),
-        Load(TUNNEL_COMMAND, 0),
+        Move(COMMAND, TUNNEL_COMMAND),
         Load(whole("tun_src"), 0),
         Output(ofport),
     )

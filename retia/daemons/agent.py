@@ -30,11 +30,12 @@ from retia.daemons.gateways import Gateways, Wish
 from retia.daemons.loop import Loop
 from retia.daemons.questions import Parts, Questions
 from retia.daemons.supervisor import Supervisor
+from retia.daemons.tracer import Tracer
 from retia.errors import InvalidInput, Retry
 from retia.flows.carrying import Punted
 from retia.log import logger
 from retia.model.state import HostState
-from retia.pipeline.punts import METERS, PuntKind
+from retia.pipeline.punts import KIND_OF, METERS, PuntKind
 from retia.pipeline.stages import HOOK
 from retia.store import schema
 from retia.store.contract import Store
@@ -107,7 +108,8 @@ async def attend(
     gateways = Gateways(compiler, switch, wish, answerer.unreachable)
     neighbours = gateways.neighbours
     answerer.elsewhere = dict.fromkeys((PuntKind.ASK_NEIGHBOUR, PuntKind.HEARD_NEIGHBOUR), neighbours.take)
-    loop = Loop(compiler, switch, duties, gateways)
+    tracer = Tracer(compiler, switch, store)
+    loop = Loop(compiler, switch, duties, gateways, tracer)
     duties.records = sync.problems
     await switch.limit(METERS)
     parts = Parts(compiler, switch, sync, duties, loop, answerer, gateways)
@@ -119,10 +121,12 @@ async def attend(
             loop.inbox.put_nowait(delta)
 
     def report(event: SwitchEvent) -> None:
-        if isinstance(event, Punted):
-            answerer.take(event)
-        else:
+        if not isinstance(event, Punted):
             loop.inbox.put_nowait(event)
+        elif KIND_OF.get(event.userdata) is PuntKind.TRACED:
+            tracer.take(event)
+        else:
+            answerer.take(event)
 
     try:
         async with _measured(settings, parts), asyncio.TaskGroup() as tasks:
@@ -135,6 +139,7 @@ async def attend(
                 "applied": duties.tell_applied(),
                 "lease": host.run(),
                 "neighbours": neighbours.run(),
+                "tracer": tracer.run(),
                 "announcer": gateways.announcer.run(),
                 "direct exit": gateways.direct.run(),
             }

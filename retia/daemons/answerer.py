@@ -28,7 +28,7 @@ from retia.flows.complaint import (
     refusal,
 )
 from retia.log import logger
-from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, SNAT_ZONE, SOURCE_PORT
+from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, SNAT_ZONE, SOURCE_PORT, TRACED
 from retia.pipeline.punts import KIND_OF, PuntKind
 from retia.pipeline.stages import ROUTE, ZONES
 from retia.switch.contract import Switch
@@ -92,7 +92,8 @@ class Answerer:
             log.debug("not answered", why=away.what)
 
     def _answer(self, kind: PuntKind, punt: Punted) -> None:
-        original = original_of(punt.frame)
+        """Nobody hears of traced packets but who traces them."""
+        original = original_of(punt.frame) if not punt.read(TRACED) else None
         frame = self._say(kind, original, punt) if original is not None else None
         if frame is not None:
             self._switch.send(frame, self._way(kind, punt))

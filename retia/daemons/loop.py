@@ -20,6 +20,7 @@ from retia.daemons import garbage, metrics
 from retia.daemons.duties import Duties
 from retia.daemons.gateways import Gateways
 from retia.daemons.metrics import Tally
+from retia.daemons.tracer import Tracer
 from retia.log import logger
 from retia.model.local import TUNNEL_PORT, InterfaceChange
 from retia.store.sync import Delta
@@ -53,8 +54,9 @@ log = logger("agent")
 
 
 class Loop:
-    def __init__(self, compiler: Compiler, switch: Switch, duties: Duties, gateways: Gateways) -> None:
+    def __init__(self, compiler: Compiler, switch: Switch, duties: Duties, gateways: Gateways, tracer: Tracer) -> None:
         self._compiler, self._switch, self._duties, self._gateways = compiler, switch, duties, gateways
+        self._tracer = tracer
         self.inbox: asyncio.Queue[Input] = asyncio.Queue()
         self.revision = 0
         self.started = False
@@ -211,3 +213,4 @@ class Loop:
     def _hand_over(self, deltas: list[Delta], delta: FlowDelta) -> None:
         changes = [change for one in deltas for change in one.changes]
         self._duties.note(changes, delta, self.revision, self.started)
+        self._tracer.note(changes, delta)

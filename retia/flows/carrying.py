@@ -16,7 +16,6 @@ from retia.flows.wire import NICIRA, NO_BUFFER, encode_bare_actions, encode_matc
 
 _PACKET_IN2 = 30
 _PACKET, _TABLE, _COOKIE, _METADATA, _USERDATA = 0, 3, 4, 6, 7
-_FROM_CONTROLLER = encode_match(match(in_port=CONTROLLER))
 
 
 class Punted(NamedTuple):
@@ -56,7 +55,9 @@ def _properties(body: bytes) -> Iterator[tuple[int, bytes]]:
         place += max(8, (size + 7) // 8 * 8)
 
 
-def encode_packet_out(frame: bytes, actions: Actions) -> bytes:
-    """The body of a PACKET_OUT of a packet that came by no port. Raises TypeError for a goto, which is no action."""
+def encode_packet_out(frame: bytes, actions: Actions, in_port: int = CONTROLLER) -> bytes:
+    """The body of a PACKET_OUT of a packet that came by no port, or by one. Raises TypeError for a goto, which is no
+    action."""
     encoded = encode_bare_actions(actions)
-    return struct.pack("!IHxx", NO_BUFFER, len(encoded)) + _FROM_CONTROLLER + encoded + frame
+    came_by = encode_match(match(in_port=in_port))
+    return struct.pack("!IHxx", NO_BUFFER, len(encoded)) + came_by + encoded + frame

@@ -59,7 +59,8 @@ CONNECTION = ("ct_state", "ct_zone")
 PACKET_OUT = -1
 """The table that a packet-out's actions are shown in: before the first."""
 CARRIED = ("in_port", *ALWAYS, OPTION)
-"""What a punt brings with it besides the frame."""
+"""What a copy that a `Ct` forked keeps. A punt brings it with it besides the frame, and what is known of the
+connection."""
 NO_PORTS = {name: 0 for name in FIELDS if name.startswith(("tcp_", "udp_", "icmp_"))}
 """What no fragment is matched by, not even the first: so it is in Open vSwitch's normal fragment mode."""
 
@@ -174,9 +175,9 @@ def walk(
     return _Walker(flows, means).run(_Coming(frame, fields, came_again=int(decapsulated)))
 
 
-def walk_out(flows: FlowTable, frame: bytes, actions: Actions, means: Means = PLAIN) -> Walk:
-    """Carry out `actions` on a frame of the agent's own, which came by no port: a packet-out."""
-    return _Walker(flows, means).run(_Coming(frame, {"in_port": CONTROLLER}), Flow(PACKET_OUT, 0, (), actions))
+def walk_out(flows: FlowTable, frame: bytes, actions: Actions, means: Means = PLAIN, in_port: int = CONTROLLER) -> Walk:
+    """Carry out `actions` on a frame of the agent's own, as if it came by `in_port`: a packet-out."""
+    return _Walker(flows, means).run(_Coming(frame, {"in_port": in_port}), Flow(PACKET_OUT, 0, (), actions))
 
 
 class _Coming(NamedTuple):
@@ -326,7 +327,7 @@ class _Walker:
     def _punt(self, action: Punt, step: Step) -> None:
         if self.muted:
             return
-        fields = {name: self.fields[name] for name in CARRIED if self.fields.get(name)}
+        fields = {name: self.fields[name] for name in (*CARRIED, *CONNECTION) if self.fields.get(name)}
         self.story.punted.append(PuntedCopy(self._frame(), fields, action, step))
 
     def _frame(self) -> bytes:

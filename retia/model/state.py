@@ -86,7 +86,55 @@ class Applied(State, frozen=True, kw_only=True, omit_defaults=True):
     flows: int = 0
 
 
-STATES: tuple[type[State], ...] = (HostState, Alive, Binding, HostProblem, Barrier, Applied)
+LAST_TRACE = 0xFFFF
+"""The highest command id, so that as many traces and one may run at once."""
+
+
+class Trace(State, frozen=True, kw_only=True, omit_defaults=True):
+    """A trace that somebody runs: `frame` (hexadecimal) is to enter at `place`, the id of a port or an uplink on
+    `host`, once `go` is set; by then every host reports traced packets. It is kept by the lease of who asks.
+
+    `id` (0..LAST_TRACE) is the command id that the packet carries. With `deliver` it leaves by the port it is for.
+    """
+
+    kind: ClassVar[str] = "trace"
+
+    id: int
+    host: str
+    place: str
+    frame: str
+    lease: int
+    deliver: bool = False
+    go: bool = False
+
+
+class TracePoint(msgspec.Struct, frozen=True, array_like=True):
+    """A stage that a traced packet came to, as it was then: the frame (hexadecimal), and registers, metadata, tunnel
+    and connection fields that were not 0. `rule` and `origin` (an object's id) are of the flow that it hit there, ""
+    where there was none; `out` is the port it leaves by there, 0 for none; `again` tells that connection tracking makes
+    it come once more from there."""
+
+    stage: str
+    frame: str
+    fields: dict[str, int]
+    rule: str
+    origin: str
+    out: int = 0
+    again: bool = False
+
+
+class TraceReport(State, frozen=True, kw_only=True, omit_defaults=True):
+    """Part `number` of what a host saw of a trace. No agent watches it; it ends with the trace's lease."""
+
+    kind: ClassVar[str] = "trace-report"
+
+    host: str
+    trace: int
+    number: int
+    points: tuple[TracePoint, ...] = ()
+
+
+STATES: tuple[type[State], ...] = (HostState, Alive, Binding, HostProblem, Barrier, Applied, Trace, TraceReport)
 BY_KIND: dict[str, type[State]] = {state.kind: state for state in STATES}
 
 

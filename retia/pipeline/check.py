@@ -27,7 +27,7 @@ from retia.flows.fields import FIELDS, IPV4, ORDER, WIDE, Subfield
 from retia.flows.flow import Flow
 from retia.flows.match import Match, meets_needs
 from retia.flows.text import show_flow
-from retia.pipeline.stage import PipelineError, Stage
+from retia.pipeline.stage import HIGHEST_PRIORITY, PipelineError, Stage
 from retia.pipeline.stages import STAGES
 
 LAST_PORT = 0xFEFF
@@ -64,7 +64,8 @@ def find_faults(flow: Flow) -> Iterator[str]:
             yield "a meter is not the first action"
         if isinstance(action, Goto) and place != len(flow.actions) - 1:
             yield "goto is not the last action"
-        yield from _way_faults(stage, action)
+        if not (flow.priority == HIGHEST_PRIORITY and action == Resubmit(flow.table)):  # reported, then as any other
+            yield from _way_faults(stage, action)
 
 
 def _match_faults(wanted: Match) -> Iterator[str]:

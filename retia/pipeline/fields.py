@@ -1,7 +1,7 @@
 """Where the pipeline keeps what it knows of a packet: registers and the Geneve option, by name.
 
     metadata      datapath: the switch or router the packet is in (24 bits, the Geneve VNI)
-    reg0[0..15]   source port key         reg0[16..31]  frame flags (bit 16 loopback, bit 17 forwarded)
+    reg0[0..15]   source port key         reg0[16..31]  frame flags (bit 16 loopback, bit 17 forwarded, bit 19 traced)
     reg1[0..15]   destination port key    reg1[16..31]  host key of the destination (0 = this host, ffff = an edge)
     reg2[0..23]   neighbour datapath: where the shared address table looks
     reg3[0..15]   drop reason             reg3[16]      larger than the next switch's MTU
@@ -13,6 +13,8 @@
     reg11         the router's zones of connection tracking: DNAT (low 16 bits), SNAT (high 16 bits)
     reg12[0..15]  the live tunnel port that was chosen (ffff = none lives)
     reg12[16..31] which of several next hops was chosen
+    reg13[0..15]  command id: which trace a traced packet is of
+    xreg7         the stage that a traced packet reported last, one bit for each
     tun_metadata0 source port 16 | destination port 16 | frame flags 16 | command id 16  (from the top)
 
 Checked at import: widths fit and nothing overlaps.
@@ -29,6 +31,7 @@ SOURCE_PORT = Subfield("reg0", 0, 16)
 FLAGS = Subfield("reg0", 16, 16)
 LOOPBACK = Subfield("reg0", 16, 1)
 FORWARDED = Subfield("reg0", 17, 1)
+TRACED = Subfield("reg0", 19, 1)
 DESTINATION_PORT = Subfield("reg1", 0, 16)
 DESTINATION_HOST = Subfield("reg1", 16, 16)
 DESTINATION = Subfield("reg1", 0, 32)
@@ -43,6 +46,8 @@ DNAT_ZONE = Subfield("reg11", 0, 16)
 SNAT_ZONE = Subfield("reg11", 16, 16)
 LIVE_PORT = Subfield("reg12", 0, 16)
 MEMBER = Subfield("reg12", 16, 16)
+COMMAND = Subfield("reg13", 0, 16)
+TOLD = Subfield("xreg7", 0, 64)
 NEIGHBOUR_IP4 = Subfield("reg7", 0, 32)
 NEIGHBOUR_IP6 = Subfield("xxreg1", 0, 128)
 NEIGHBOUR_MAC = Subfield("xreg4", 0, 48)
@@ -52,6 +57,7 @@ TUNNEL_SOURCE_PORT = Subfield("tun_metadata0", 48, 16)
 TUNNEL_DESTINATION_PORT = Subfield("tun_metadata0", 32, 16)
 TUNNEL_FLAGS = Subfield("tun_metadata0", 16, 16)
 TUNNEL_COMMAND = Subfield("tun_metadata0", 0, 16)
+TUNNEL_TRACED = Subfield("tun_metadata0", TUNNEL_FLAGS.start + TRACED.start - FLAGS.start, 1)
 
 NAMED: dict[str, Subfield] = {
     "source_port": SOURCE_PORT,
@@ -69,12 +75,19 @@ NAMED: dict[str, Subfield] = {
     "snat_zone": SNAT_ZONE,
     "live_port": LIVE_PORT,
     "member": MEMBER,
+    "command": COMMAND,
+    "told": TOLD,
     "neighbour_ip4": NEIGHBOUR_IP4,
     "neighbour_mac": NEIGHBOUR_MAC,
 }
 """The registers that do not overlap, by the names `when()` takes."""
 
-ALIASES: dict[str, Subfield] = {"loopback": LOOPBACK, "forwarded": FORWARDED, "neighbour_ip6": NEIGHBOUR_IP6}
+ALIASES: dict[str, Subfield] = {
+    "loopback": LOOPBACK,
+    "forwarded": FORWARDED,
+    "traced": TRACED,
+    "neighbour_ip6": NEIGHBOUR_IP6,
+}
 """Parts or larger views of the registers above, on purpose."""
 
 

@@ -11,19 +11,23 @@ from enum import IntEnum
 from retia.flows.actions import Actions, Metered, Punt
 from retia.flows.meter import Meter
 
-RATE, BURST = 100, 100
-"""Packets a second of each kind, so that a flood of all of them costs an agent a small part of one core."""
+RATE = 100
+"""Packets a second of each kind, so that a flood of all of them costs an agent a small part of one core; as many at
+once."""
+REPORTS = 20_000
+"""Of traced packets, which are sent by hand: what would be over it is a trace that never ends."""
 
 
 class PuntKind(IntEnum):
-    """`doc` is the sentence people read. The number is the meter's too."""
+    """`doc` is the sentence people read. The number is the meter's too, whose `rate` is in packets a second."""
 
     doc: str
+    rate: int
 
-    def __new__(cls, number: int, doc: str) -> PuntKind:
+    def __new__(cls, number: int, doc: str, rate: int = RATE) -> PuntKind:
         made = int.__new__(cls, number)
         made._value_ = number
-        made.doc = doc
+        made.doc, made.rate = doc, rate
         return made
 
     @property
@@ -37,9 +41,10 @@ class PuntKind(IntEnum):
     TOO_BIG = 5, "It is larger than the next switch's MTU: ICMP fragmentation needed."
     ASK_NEIGHBOUR = 6, "Its next hop on the physical network is not known: asked by ARP, while it waits."
     HEARD_NEIGHBOUR = 7, "A neighbour on the physical network that a router here needs says what its MAC is."
+    TRACED = 9, "A traced packet has come to a stage.", REPORTS
 
 
-METERS = [Meter(int(kind), RATE, BURST) for kind in PuntKind]
+METERS = [Meter(int(kind), kind.rate, kind.rate) for kind in PuntKind]
 
 
 KIND_OF = {bytes([kind]): kind for kind in PuntKind}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-MISS = "miss"
+MISS, TRACE = "miss", "trace"
 
 
 class PipelineError(Exception):
@@ -16,7 +16,8 @@ class PipelineError(Exception):
 
 
 class Stage(int):
-    """A table number that knows its name. `priorities` are named, highest first; `miss` is always 0."""
+    """A table number that knows its name. `priorities` are named, highest first; `miss` is always 0, and `trace`, by
+    which a traced packet is reported before anything else, the highest there is."""
 
     name: str
     doc: str
@@ -80,9 +81,10 @@ def number(declared: Iterable[Declared]) -> dict[str, Stage]:
         stage.name, stage.doc = one.name, one.doc
         stage.next, stage.backwards, stage.asks, stage.ranged = one.next, one.backwards, one.asks, one.ranged
         ranked = {name: PRIORITY_STEP * (len(one.priorities) - rank) for rank, name in enumerate(one.priorities)}
-        stage.priorities = {**ranked, MISS: 0}
-        if len(stage.priorities) != len(one.priorities) + 1 or max(ranked.values(), default=0) > HIGHEST_PRIORITY:
-            raise PipelineError(f"stage {one.name}: priorities are too many, declared twice, or called {MISS}")
+        stage.priorities = {TRACE: HIGHEST_PRIORITY, **ranked, MISS: 0}
+        if len(stage.priorities) != len(one.priorities) + 2 or max(ranked.values(), default=0) >= HIGHEST_PRIORITY:
+            what = f"priorities are too many, declared twice, or called {MISS} or {TRACE}"
+            raise PipelineError(f"stage {one.name}: {what}")
         if one.name in stages:
             raise PipelineError(f"stage {one.name} is declared twice")
         stages[one.name] = stage

@@ -19,7 +19,7 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "ADMIT",
             "Which port or tunnel a packet came by, and so which datapath it is in.",
-            priorities=("local", "tunnel"),
+            priorities=("traced", "local", "tunnel"),
             next=("HOOK", "LOOPBACK", "DROP"),
         ),
         Declared(

@@ -26,7 +26,7 @@ from retia.model.local import Interface, InterfaceChange
 from retia.model.network import Network
 from retia.model.setup import Setup, setup_of
 from retia.model.state import Alive, Binding, HostState, State
-from retia.values import Ip, Ip4
+from retia.values import Ip, Ip4, Mac
 
 TUNNEL_PORT = 60000
 IMAGINED = ("one", "two")
@@ -166,14 +166,14 @@ def _uplinks(states: Mapping[str, HostState], network: Network) -> Iterator[tupl
             yield Place(host.name, uplink_port(switch)), uplink
 
 
-def part_for(things: Things, ends: Iterable[str | Ip]) -> Things:
-    """What matters to packets between ports (by id) or addresses: all but the ports they have nothing to do with.
+def part_for(things: Things, ends: Iterable[str | Ip | Mac]) -> Things:
+    """What matters to packets between ports (by id), addresses or MACs: all but the ports they have nothing to do with.
 
     A port stays when it is an end, has an address that is asked for on the way or translated to, or the MAC, key or an
     address of one that stays or of a router: it may be whom the packet is for, or be in the way of who is.
     """
     wanted = set(ends)
-    marks: set[object] = {end for end in wanted if isinstance(end, Ip)}
+    marks: set[object] = {end for end in wanted if isinstance(end, Ip | Mac)}
     inside: dict[object, set[Ip]] = {}
     for thing in things.values():
         if isinstance(thing, Route):

@@ -9,7 +9,7 @@ import msgspec
 from retia.errors import InvalidInput, Problem
 from retia.model import kinds
 from retia.model.kinds import Object
-from retia.model.state import Alive, Applied, Barrier, Binding, HostProblem, HostState, State
+from retia.model.state import Alive, Applied, Barrier, Binding, HostProblem, HostState, State, Trace, TraceReport
 from retia.store.contract import DATA, PREFIX
 from retia.values import Cidr, Ip, Mac, PortRange
 
@@ -24,6 +24,10 @@ Thing = Object | State
 Identity = tuple[str, str]
 """(kind, id): what a record is about, whatever its value."""
 
+TRACES = DATA + "trace/"
+TRACED = PREFIX + "traced/"
+"""Outside of what agents watch, too: what hosts say of traced packets."""
+
 _PATHS: dict[type[State], str] = {
     HostState: STATES + "host/{0.host}",
     Alive: STATES + "alive/{0.host}",
@@ -31,6 +35,8 @@ _PATHS: dict[type[State], str] = {
     HostProblem: STATES + "problem/{0.host}/{0.about}",
     Barrier: DATA + "barrier",
     Applied: APPLIED + "{0.host}",
+    Trace: TRACES + "{0.id}",
+    TraceReport: TRACED + "{0.host}/{0.trace}/{0.number}",
 }
 _DIRECTORIES: dict[str, type[Thing]] = {
     **{f"{OBJECTS}{kind.kind}/": kind for kind in kinds.KINDS},

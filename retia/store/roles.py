@@ -20,7 +20,7 @@ from retia.store.connection import TIMEOUT, Connection
 from retia.store.contract import PREFIX, StaleWrite, Transaction
 from retia.store.etcd import EtcdStore
 from retia.store.host import KEYS, free_key, host_key
-from retia.store.records import APPLIED, STATES
+from retia.store.records import APPLIED, STATES, TRACED
 
 ROOT, OPERATOR = "root", "retia-operator"
 READ, WRITE, READWRITE = 0, 1, 2
@@ -41,6 +41,7 @@ def own_keys(host: str) -> Iterator[Span]:
     yield f"{APPLIED}{host}", b""
     yield _below(f"{STATES}problem/{host}/")
     yield _below(f"{STATES}binding/")
+    yield _below(f"{TRACED}{host}/")
 
 
 def _below(prefix: str) -> Span:

@@ -255,9 +255,9 @@ class Connection:
         parts = await self.request(Kind.MULTIPART_REQUEST, body)
         return dict(one for part in parts for one in decode_meters(part.body[8:]))
 
-    def packet_out(self, frame: bytes, actions: Actions) -> None:
+    def packet_out(self, frame: bytes, actions: Actions, in_port: int) -> None:
         """Carry out actions on a packet of the agent's own."""
-        self.send(Kind.PACKET_OUT, encode_packet_out(frame, actions))
+        self.send(Kind.PACKET_OUT, encode_packet_out(frame, actions, in_port))
 
     async def flush_zones(self, zones: Iterable[int]) -> None:
         """Forget the tracked connections of these zones. Raises SwitchAway."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from typing import NamedTuple, Protocol
 
 from retia.errors import RetiaError
-from retia.flows.actions import Actions
+from retia.flows.actions import CONTROLLER, Actions
 from retia.flows.carrying import Punted
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.meter import Meter
@@ -84,8 +84,9 @@ class Switch(Protocol):
         """All the meters there are to be, before the flows that name them: a flow whose meter is missing is refused.
         Those left out go, and with them every flow that still names one. The switch keeps them whatever happens."""
 
-    def send(self, frame: bytes, actions: Actions) -> None:
-        """Carry out `actions` (`Resubmit`, no `Goto`) on a packet that comes by no port. Raises SwitchAway."""
+    def send(self, frame: bytes, actions: Actions, in_port: int = CONTROLLER) -> None:
+        """Carry out `actions` (`Resubmit`, no `Goto`) on a packet that comes by no port, or as if it came by one.
+        Raises SwitchAway."""
 
     async def observed(self, table: int | None = None) -> list[Observed]:
         """The flows as the switch has them, with counters; those of one table cost no more than there are.

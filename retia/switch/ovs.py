@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retia.errors import RetiaError, Retry, SwitchAway, SwitchRefused
-from retia.flows.actions import Actions
+from retia.flows.actions import CONTROLLER, Actions
 from retia.flows.carrying import decode_punt
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.meter import Meter
@@ -100,8 +100,8 @@ class OvsSwitch:
     async def limit(self, meters: Iterable[Meter]) -> None:
         await self._reconciler.limit(meters)
 
-    def send(self, frame: bytes, actions: Actions) -> None:
-        self._reconciler.send(frame, actions)
+    def send(self, frame: bytes, actions: Actions, in_port: int = CONTROLLER) -> None:
+        self._reconciler.send(frame, actions, in_port)
 
     async def observed(self, table: int | None = None) -> list[Observed]:
         return await self._reconciler.channel.dump(table)

@@ -46,7 +46,7 @@ class Channel(Protocol):
     async def drop_meters(self, wanted: Mapping[int, Meter]) -> None:
         """All but these. Raises SwitchAway."""
 
-    def packet_out(self, frame: bytes, actions: Actions) -> None:
+    def packet_out(self, frame: bytes, actions: Actions, in_port: int) -> None:
         """Raises SwitchAway."""
 
     async def flush_zones(self, zones: Iterable[int]) -> None:
@@ -126,9 +126,9 @@ class Reconciler:
             await self._connection.flush_zones(zones)
             self._stale_zones -= set(zones)
 
-    def send(self, frame: bytes, actions: Actions) -> None:
+    def send(self, frame: bytes, actions: Actions, in_port: int) -> None:
         """Raises SwitchAway."""
-        self.channel.packet_out(frame, actions)
+        self.channel.packet_out(frame, actions, in_port)
 
     def _put(self, flow: Flow) -> Change:
         old = self.desired.get(flow.key)

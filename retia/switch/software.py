@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from retia.errors import RetiaError, SwitchAway
-from retia.flows.actions import Actions
+from retia.flows.actions import CONTROLLER, Actions
 from retia.flows.flow import Flow, FlowKey
 from retia.flows.meter import Meter
 from retia.flows.wire import Observed, Update
@@ -84,8 +84,8 @@ class SoftwareSwitch:
     async def limit(self, meters: Iterable[Meter]) -> None:
         await self._reconciler.limit(meters)
 
-    def send(self, frame: bytes, actions: Actions) -> None:
-        self._reconciler.send(frame, actions)
+    def send(self, frame: bytes, actions: Actions, in_port: int = CONTROLLER) -> None:
+        self._reconciler.send(frame, actions, in_port)
 
     async def observed(self, table: int | None = None) -> list[Observed]:
         return await self._reconciler.channel.dump(table)

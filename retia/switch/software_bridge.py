@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retia.errors import SwitchAway, SwitchRefused
-from retia.flows.actions import Actions, Ct, Goto, Metered
+from retia.flows.actions import CONTROLLER, Actions, Ct, Goto, Metered
 from retia.flows.carrying import Punted
 from retia.flows.conntrack import Tracker
 from retia.flows.fields import CT_STATES
@@ -286,9 +286,9 @@ class SoftwareBridge:
             return None
         return self._carry(walk(self.flows, frame, port, tunnel, self._means), len(frame))
 
-    def send(self, frame: bytes, actions: Actions) -> Walk:
-        """A packet-out: what leaves goes to `on_sent`, as if it had come by no port."""
-        return self._carry(walk_out(self.flows, frame, actions, self._means), len(frame))
+    def send(self, frame: bytes, actions: Actions, in_port: int = CONTROLLER) -> Walk:
+        """A packet-out: what leaves goes to `on_sent`."""
+        return self._carry(walk_out(self.flows, frame, actions, self._means, in_port), len(frame))
 
     def _carry(self, story: Walk, octets: int) -> Walk:
         for step in story.steps:
@@ -384,10 +384,10 @@ class Link:
         for zone in zones:
             self._bridge.flush_zone(zone)
 
-    def packet_out(self, frame: bytes, actions: Actions) -> None:
+    def packet_out(self, frame: bytes, actions: Actions, in_port: int) -> None:
         """Raises SwitchAway."""
         self._check_open()
-        self._bridge.send(frame, actions)
+        self._bridge.send(frame, actions, in_port)
 
     async def send(self, changes: Sequence[Change], whole: bool = False) -> list[Refusal]:
         """All that the switch takes is in when this returns, always at one moment. Raises SwitchAway."""
