@@ -94,7 +94,7 @@ class NullSwitch:
     async def limit(self, meters: Iterable[Meter]) -> None:
         return None
 
-    def send(self, frame: bytes, actions: Actions) -> None:
+    def send(self, frame: bytes, actions: Actions, in_port: int = 0) -> None:
         return None
 
     async def observed(self, table: int | None = None) -> list[Observed]:

@@ -2,7 +2,8 @@
 
 A case is cases/NAME.yaml (document, hosts, packets) and cases/NAME.flows (what `python -m tests.golden` writes). Also
 in it: `neighbours` (host, router port, address: MAC) that were learned, `asked` (the same, without MACs), `dead`
-(pairs: the first does not see the second live), `unseen` (nor ever did), `direct` (host: MAC of its own stack). A place
+(pairs: the first does not see the second live), `unseen` (nor ever did), `direct` (host: MAC of its own stack),
+`traced` (the id of a trace that runs). A place
 is a port's path, or HOST:SWITCH for an uplink. A packet may be the `answer` to what came of another one, by its id;
 `after` sends that one before.
 """
@@ -17,6 +18,7 @@ import yaml
 from retia.flows.journey import Journey
 from retia.flows.packet import Packet
 from retia.flows.text import show_actions, show_match
+from retia.model.state import Trace
 from retia.pipeline.punts import PuntKind
 from retia.pipeline.stages import STAGES
 from retia.values import Ip4, Mac
@@ -54,6 +56,8 @@ def _learn(network: Network, data: dict[str, Any]) -> None:
     network.dead |= {(one, other) for one, other in data.get("dead", ())}
     for host, mac in data.get("direct", {}).items():
         network.exit_directly(host, mac)
+    if "traced" in data:
+        network.put(Trace(id=data["traced"], host=next(iter(data["hosts"])), place="", frame="", lease=1))
 
 
 def show(network: Network) -> str:

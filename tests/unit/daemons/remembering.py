@@ -10,7 +10,7 @@ class Sender:
         self.away = False
         self.sent: list[tuple[bytes, tuple]] = []
 
-    def send(self, frame: bytes, actions: tuple) -> None:
+    def send(self, frame: bytes, actions: tuple, in_port: int = 0) -> None:
         if self.away:
             raise SwitchAway("away")
         self.sent.append((frame, actions))

@@ -49,7 +49,7 @@ class Sending:
     def __init__(self, table: FlowTable) -> None:
         self.table, self.walks, self.away = table, list[Walk](), False
 
-    def send(self, frame: bytes, actions: Actions) -> None:
+    def send(self, frame: bytes, actions: Actions, in_port: int = 0) -> None:
         if self.away:
             raise SwitchAway("away")
         self.walks.append(walk_out(self.table, frame, actions))

@@ -15,6 +15,7 @@ from retia.compile.compiler import Compiler
 from retia.daemons.duties import Duties
 from retia.daemons.gateways import Gateways, Wish
 from retia.daemons.loop import Loop
+from retia.daemons.tracer import Tracer
 from retia.errors import SwitchAway, Timeout
 from retia.flows.carrying import Punted
 from retia.flows.flow import Flow, FlowKey
@@ -104,7 +105,8 @@ class Agent:
         self.duties = Duties(self.host, self.compiler, self.switch)
         wish = Wish(Path(run_dir), direct_exit, lambda: False)
         self.gateways = Gateways(self.compiler, self.switch, wish, self.unreachable.append)
-        self.loop = Loop(self.compiler, self.switch, self.duties, self.gateways)
+        self.tracer = Tracer(self.compiler, self.switch, store)
+        self.loop = Loop(self.compiler, self.switch, self.duties, self.gateways, self.tracer)
 
     async def follow(self) -> None:
         async for delta in self.sync.deltas():
