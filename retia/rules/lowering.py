@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from retia.rules.errors import RuleError
@@ -33,6 +34,12 @@ class Lowered:
 
 
 def lower(rules: Iterable[Rule]) -> Lowered:
+    """Of the same rules the same value, which is not to be changed: a process may hold many programs of them."""
+    return _lower(tuple(rules))
+
+
+@lru_cache(maxsize=2)
+def _lower(rules: tuple[Rule, ...]) -> Lowered:
     lowered = Lowered()
     places: dict[str, str] = {}
     for one in rules:
