@@ -11,7 +11,7 @@ from rich.text import Text
 from retia.cli.output import table
 from retia.compile.explain import Labels
 from retia.model.kinds import Edge, Host, Port
-from retia.model.state import Applied, Binding, HostProblem, HostState, alive_hosts
+from retia.model.state import Applied, Binding, HostProblem, HostState, alive_hosts, host_standing
 from retia.store.contract import DATA, Store
 from retia.store.records import Thing
 from retia.store.sync import Sync
@@ -41,7 +41,7 @@ def overview(sync: Sync, told: list[Thing], last: int) -> Overview:
     hosts = [
         {
             "host": host,
-            "state": _state(host, alive, states, declared),
+            "state": host_standing(host, alive, states, declared),
             "tunnel": str(states[host].tunnel) if host in states else "",
             "ports": ports[host],
             "flows": applied[host].flows if host in applied else 0,
@@ -50,7 +50,7 @@ def overview(sync: Sync, told: list[Thing], last: int) -> Overview:
         }
         for host in sorted({*states, *declared})
     ]
-    state = {host: _state(host, alive, states, declared) for host in declared}
+    state = {host: host_standing(host, alive, states, declared) for host in declared}
     return {
         "revision": sync.revision,
         "hosts": hosts,
@@ -93,14 +93,6 @@ def _applied(told: Applied | None, last: int) -> str:
     if told is None:
         return "not yet"
     return str(told.revision) if told.revision >= last else f"{told.revision}, behind"
-
-
-def _state(host: str, alive: set[str], states: dict[str, HostState], declared: dict[str, Host]) -> str:
-    if host in declared and not declared[host].admin_state:
-        return "out of service"
-    if host not in states:
-        return "declared, never registered"
-    return "alive" if host in alive else "dead"
 
 
 def page(answer: Overview) -> RenderableType:

@@ -6,11 +6,12 @@ an agent which is away costs no flow on any other host. A binding may be taken o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import ClassVar
 
 import msgspec
 
+from retia.model.kinds import Host
 from retia.values import Ip
 
 
@@ -141,3 +142,14 @@ BY_KIND: dict[str, type[State]] = {state.kind: state for state in STATES}
 def alive_hosts(things: Iterable[object]) -> set[str]:
     """Of those whose agent says, among these records, that it lives."""
     return {one.host for one in things if isinstance(one, Alive)}
+
+
+def host_standing(
+    host: str, alive: Collection[str], states: Mapping[str, HostState], declared: Mapping[str, Host]
+) -> str:
+    """A host's state in words, as it was declared, as it registered, and as its agent lives."""
+    if host in declared and not declared[host].admin_state:
+        return "out of service"
+    if host not in states:
+        return "declared, never registered"
+    return "alive" if host in alive else "dead"
