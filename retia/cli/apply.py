@@ -13,8 +13,11 @@ from retia.cli.session import Output, Wait, run, store_of
 from retia.config import Settings
 from retia.errors import InvalidInput
 from retia.model.document import Document, parse
+from retia.model.kinds import Object
+from retia.model.network import Network
 from retia.store import barrier, catalog
 from retia.store.changes import Changes
+from retia.store.view import View
 
 
 def apply(
@@ -70,3 +73,8 @@ def read(file: Path) -> Document:
         advice = "give a YAML document: docs/document.md says what it holds"
         raise InvalidInput(f"cannot be read: {error}", where=str(file), advice=advice) from None
     return parse(text, str(file))
+
+
+def objects_of(file: Path) -> list[Object]:
+    """A document's objects, as they would be were it applied to nothing. Raises InvalidInput, InvalidDocument."""
+    return list(catalog.plan(View(Network()), read(file)).creates)

@@ -32,6 +32,7 @@ COMMANDS = (
     "why",
     "reach",
     "trace",
+    "graph",
     "flows",
     "agent",
     "store",

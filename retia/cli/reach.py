@@ -10,12 +10,11 @@ from typing import Annotated
 
 import typer
 
-from retia.cli.apply import read
+from retia.cli.apply import objects_of
 from retia.cli.output import Form, show_data
-from retia.cli.session import Output, Project, run, store_of
+from retia.cli.session import Output, Project, everything, run
 from retia.cli.why import UNREACHABLE
 from retia.compile.explain import Things
-from retia.config import Settings
 from retia.errors import InvalidInput, NotFound
 from retia.flows.fields import TCP, UDP
 from retia.model.kinds import DEFAULT_PROJECT, Object, Port
@@ -25,9 +24,6 @@ from retia.reach.everyone import Everyone, ask_all
 from retia.reach.probes import Probe
 from retia.reach.question import Asker
 from retia.reach.world import World, imagine, part_for
-from retia.store import catalog
-from retia.store.sync import Sync
-from retia.store.view import View
 from retia.values import Ip
 
 PORTS = range(1, 65536)
@@ -54,7 +50,7 @@ def reach(
     probe = _probe(tcp, udp, icmp)
     if everyone == bool(ends) or (ends and len(ends) != 2):
         raise InvalidInput("give two ports, or --all", where="reach", advice="retia reach web/web1 db/db1")
-    things = imagine(objects_of(file)) if file else run(_things(context.obj))
+    things = imagine(objects_of(file)) if file else run(everything(context.obj)).view
     source, target = ends or ("", "")
     answer = _everyone(things, probe) if everyone else _pair(things, source, target, project, probe)
     notes = ["asked of a document: each port is taken to be plugged in, on one of two hosts"] if file else []
@@ -73,19 +69,6 @@ def _probe(tcp: int, udp: int, icmp: bool) -> Probe:
         if number and number not in PORTS:
             raise InvalidInput(f"{number} is no port", where=name, advice="ports are 1 to 65535")
     return Probe(TCP, tcp) if tcp else Probe(UDP, udp) if udp else Probe()
-
-
-async def _things(settings: Settings) -> Things:
-    async with store_of(settings) as store:
-        sync = Sync(store)
-        await sync.first()
-    return sync.view
-
-
-def objects_of(file: Path) -> list[Object]:
-    """A document's objects, as they would be were it applied to nothing. Raises InvalidDocument."""
-    document = read(file)
-    return list(catalog.plan(View(Network()), document).creates)
 
 
 def _pair(things: Things, source: str, target: str, project: str, probe: Probe) -> Answer:

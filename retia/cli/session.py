@@ -15,6 +15,7 @@ from retia.daemons.agent import access
 from retia.store import schema
 from retia.store.contract import Store
 from retia.store.etcd import EtcdStore
+from retia.store.sync import Sync
 
 T = TypeVar("T")
 
@@ -39,3 +40,11 @@ async def store_of(settings: Settings, reading: bool = False) -> AsyncIterator[S
         yield store
     finally:
         await store.close()
+
+
+async def everything(settings: Settings) -> Sync:
+    """All that the store holds now, objects and what agents say."""
+    async with store_of(settings) as store:
+        sync = Sync(store)
+        await sync.first()
+    return sync

@@ -17,9 +17,9 @@ from typing import Annotated
 
 import typer
 
+from retia.cli.apply import objects_of
 from retia.cli.following import Live, Way, walk_ways
 from retia.cli.output import Form, show_data
-from retia.cli.reach import objects_of
 from retia.cli.session import Project, run, store_of
 from retia.cli.why import UNREACHABLE
 from retia.compile.explain import Things
