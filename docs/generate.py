@@ -1,7 +1,7 @@
 """`python -m docs.generate` (make docs): writes the pages that are made from the code. `--check` only compares.
 
 Settings from `config`, the document from the model, the pipeline from its stages, the CLI from its commands, errors
-from their tree, drop reasons from their list. A test calls `stale()`, so that none of them drifts.
+from their tree, drop reasons from their list, pictures from `retia graph`. A test calls `stale()`: none of them drifts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from pathlib import Path
 import click
 import typer
 
+from docs import pictures
 from retia import errors
+from retia.cli import graphviz
 from retia.cli.main import app
 from retia.compile.reasons import SPOKEN_OF, Reason
 from retia.config import PREFIX, Settings, sentences
@@ -131,7 +133,10 @@ PAGES: dict[str, Callable[[], str]] = {
     "pipeline.md": pipeline_page.render,
     "reasons.md": reasons,
     "metrics.md": metrics.page,
+    "graph-demo.dot": lambda: pictures.picture(pictures.demo()),
+    "graph-large.dot": lambda: pictures.picture(pictures.large()),
 }
+"""A picture's text is compared; what Graphviz makes of it, the .svg beside, depends on its version too."""
 
 
 def stale() -> list[str]:
@@ -145,6 +150,9 @@ def main() -> None:
         for name in names:
             (HERE / name).write_text(PAGES[name](), encoding="utf-8")
             print(f"wrote docs/{name}")
+        for path in (HERE / name for name in names if name.endswith(".dot")):
+            path.with_suffix(".svg").write_text(graphviz.svg(path.read_text(encoding="utf-8")), encoding="utf-8")
+            print(f"wrote docs/{path.stem}.svg")
     elif names:
         sys.exit(f"stale: {', '.join(names)}; run make docs")
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from retia.graph.picture import Box, End, Line, Picture, Row, Style, Tone
-from retia.model.kinds import DEFAULT_PROJECT
 
 FONT = "DejaVu Sans,Verdana,sans-serif"
 FILLS = {
@@ -30,6 +29,8 @@ STYLES = {
 }
 STROKES = {"solid": "──", "dashed": "– –", "bold": "━━", "dotted": "····"}
 BORDER, MARK, FAINT = "#6b7680", "#c43c00", "#5a6570"
+MOST_PIECES = 6
+"""More pieces that no line joins are set in columns, in order: Graphviz would put one under the other."""
 WIDTH, HEADING = 60, 100
 """Longer texts are broken into lines: those of boxes, and of the picture's heading."""
 
@@ -39,20 +40,20 @@ def render(picture: Picture) -> str:
 
 
 def _lines(picture: Picture) -> Iterator[str]:
+    order = {box.id: number for number, box in enumerate(picture.boxes)} if picture.pieces > MOST_PIECES else {}
+    packed = ' pack=20, packmode="array_u",' if order else ""
     yield "digraph retia {"
-    yield f"  graph [rankdir=LR, bgcolor=white, pad=0.3, nodesep=0.2, ranksep=0.7, fontname={_quote(FONT)},"
+    yield f"  graph [rankdir=LR,{packed} bgcolor=white, pad=0.3, nodesep=0.2, ranksep=0.7, fontname={_quote(FONT)},"
     yield f"    fontsize=10, labelloc=t, labeljust=l, tooltip={_quote(picture.title)}, label=<{_heading(picture)}>]"
     yield f"  node [shape=plain, fontname={_quote(FONT)}, fontsize=10]"
     yield f"  edge [dir=none, fontname={_quote(FONT)}, fontsize=9]"
-    projects = sorted({box.project for box in picture.boxes if box.project})
-    framed = projects if projects != [DEFAULT_PROJECT] else []
-    for number, project in enumerate(framed):
+    for number, project in enumerate(picture.frames):
         yield f"  subgraph cluster_{number} {{"
         yield f"    graph [label=<<B>{_text(f'project {project}')}</B>>, tooltip={_quote(f'project {project}')},"
         yield '      labeljust=l, style="rounded,filled", color="#b8c0c8", fillcolor="#f6f8fa", margin=14]'
-        yield from (f"    {_node(box)}" for box in picture.boxes if box.project == project)
+        yield from (f"    {_node(box, order)}" for box in picture.boxes if box.project == project)
         yield "  }"
-    yield from (f"  {_node(box)}" for box in picture.boxes if box.project not in framed)
+    yield from (f"  {_node(box, order)}" for box in picture.boxes if box.project not in picture.frames)
     wide = frozenset(
         End(box.id, number) for box in picture.boxes for number, row in enumerate(box.rows) if not row.kind
     )
@@ -60,14 +61,15 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield "}"
 
 
-def _node(box: Box) -> str:
+def _node(box: Box, order: Mapping[str, int]) -> str:
     head = f"<B>{_text(box.title)}</B>{f'   {_text(box.detail)}' if box.detail else ''}"
     fill = FILLS[box.tone] if box.tone is not Tone.PLAIN else HEADS[box.kind]
     first = f'<TR><TD PORT="h" COLSPAN="4" ALIGN="LEFT" BGCOLOR="{fill}">{head}</TD></TR>'
-    rows = "".join(_row(number, row) for number, row in enumerate(box.rows))
+    rows = "\n    ".join([first, *(_row(number, row) for number, row in enumerate(box.rows))])
     border = f'BORDER="3" COLOR="{MARK}"' if box.marked else f'BORDER="1" COLOR="{BORDER}"'
-    table = f'<TABLE {border} CELLBORDER="0" CELLSPACING="0" CELLPADDING="3" BGCOLOR="white">{first}{rows}</TABLE>'
-    return f"{_quote(box.id)} [tooltip={_quote(*box.all_names)}, label=<{table}>]"
+    table = f'<TABLE {border} CELLBORDER="0" CELLSPACING="0" CELLPADDING="3" BGCOLOR="white">{rows}</TABLE>'
+    place = f"sortv={order[box.id]}, " if order else ""
+    return f"{_quote(box.id)} [{place}tooltip={_quote(*box.all_names)},\n    label=<{table}>]"
 
 
 def _row(number: int, row: Row) -> str:
@@ -108,7 +110,7 @@ def _heading(picture: Picture) -> str:
         *(_text(text, HEADING) for text in (picture.counts, *picture.notes) if text),
         *([strip] if strip else []),
     ]
-    cells = "".join(f'<TR><TD ALIGN="LEFT" BALIGN="LEFT">{row}</TD></TR>' for row in rows)
+    cells = "\n    ".join(f'<TR><TD ALIGN="LEFT" BALIGN="LEFT">{row}</TD></TR>' for row in rows)
     return f'<TABLE BORDER="0" CELLPADDING="2">{cells}</TABLE>'
 
 

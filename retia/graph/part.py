@@ -1,7 +1,8 @@
 """What of a network is drawn: all of it, one project, or what lies within some steps of one object.
 
 Steps lead from a port to its switch and its host, from a switch to its routers and uplinks' hosts, from a router to its
-edges' hosts, and back. None leads on from a host, unless it is the one asked for: a host would join everything.
+edges' hosts, and back. None leads on from a host, unless it is the one asked for: a host would join everything. A port
+brings its switch, in which it is drawn.
 """
 
 from __future__ import annotations
@@ -82,12 +83,14 @@ def around(network: Network, standing: Standing, start: Object | HostNamed, step
         if left:
             walked = [one for one in edge if not isinstance(one, HostNamed) or left == steps]
             edge = [near for one in walked for near in _near(network, standing, one)]
+    seen |= {near for one in seen if isinstance(one, Port) for near in _known(network.get(Switch, one.switch))}
     name = start.name if isinstance(start, HostNamed | Host) else network.path(start)
     kind = start.kind if isinstance(start, Object) else Host.kind
     things = frozenset(one.id for one in seen if not isinstance(one, HostNamed))
     hosts = frozenset(one.name for one in seen if isinstance(one, HostNamed))
     marked = name if kind == Host.kind else start.id if isinstance(start, Object) else ""
-    return Part(f"{kind} {name} and what is within {steps} steps", things, hosts, marked)
+    title = f"{kind.capitalize()} {name}, and what is {steps} step{'' if steps == 1 else 's'} around"
+    return Part(title, things, hosts, marked)
 
 
 def _places(network: Network, start: Object | HostNamed) -> Iterator[Place]:

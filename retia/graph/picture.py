@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from retia.model.kinds import DEFAULT_PROJECT
+
 
 class Tone(Enum):
     """How a state is coloured; its text says it too. The value is the line of the legend, worst last."""
@@ -90,3 +92,28 @@ class Picture:
     notes: tuple[str, ...]
     boxes: tuple[Box, ...]
     lines: tuple[Line, ...]
+
+    @property
+    def frames(self) -> tuple[str, ...]:
+        """Projects that are framed: all, but for the default one where there is no other."""
+        projects = sorted({box.project for box in self.boxes if box.project})
+        return () if projects == [DEFAULT_PROJECT] else tuple(projects)
+
+    @property
+    def pieces(self) -> int:
+        """How many parts it has that neither a line nor a frame joins."""
+        joined = [(line.start.box, line.end.box) for line in self.lines]
+        framed = set(self.frames)
+        joined += [(box.id, f"project {box.project}") for box in self.boxes if box.project in framed]
+        roots: dict[str, str] = {}
+
+        def root(name: str) -> str:
+            while name in roots:
+                name = roots[name]
+            return name
+
+        for one, other in joined:
+            first, second = root(one), root(other)
+            if first != second:
+                roots[first] = second
+        return len({root(box.id) for box in self.boxes})
