@@ -63,9 +63,9 @@ def of_project(network: Network, standing: Standing, project: str) -> Part:
     for item in own:
         if isinstance(item, Switch | Router | Port):
             things.add(item.id)
-            near = _near(network, standing, item)
+            near = list(_near(network, standing, item))
         else:
-            near = iter([_host(network, item.host)])
+            near = [_host(network, item.host)]
         hosts |= {one.name for one in near if isinstance(one, HostNamed)}
         things |= {one.id for one in near if isinstance(one, Switch | Router)}
     return Part(f"Project {project}", frozenset(things), frozenset(hosts))
