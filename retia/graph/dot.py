@@ -1,7 +1,7 @@
 """A picture as text in the DOT language of Graphviz: the same picture, the same text.
 
-Labels are written in Graphviz's HTML-like form, where `&`, `<`, `>` and quotes are escaped; ids and tooltips as quoted
-strings, where quotes and backslashes are. A box's tooltip names all it stands for.
+Labels are written in Graphviz's HTML-like form, ids and tooltips as quoted strings: all know HTML's entities, and each
+treats a backslash in a way of its own. A box's tooltip names all it stands for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from retia.graph.picture import Box, End, Line, Picture, Row, Style, Tone
 
-FONT = "DejaVu Sans,Verdana,sans-serif"
+FONT = 'fontname="DejaVu Sans,Verdana,sans-serif"'
 FILLS = {
     Tone.PLAIN: "#ffffff",
     Tone.GOOD: "#d3eedb",
@@ -29,6 +29,7 @@ STYLES = {
 }
 STROKES = {"solid": "──", "dashed": "– –", "bold": "━━", "dotted": "····"}
 BORDER, MARK, FAINT = "#6b7680", "#c43c00", "#5a6570"
+BACKSLASH = "\\"
 MOST_PIECES = 6
 """More pieces that no line joins are set in columns, in order: Graphviz would put one under the other."""
 WIDTH, HEADING = 60, 100
@@ -43,17 +44,18 @@ def _lines(picture: Picture) -> Iterator[str]:
     order = {box.id: number for number, box in enumerate(picture.boxes)} if picture.pieces > MOST_PIECES else {}
     packed = ' pack=20, packmode="array_u",' if order else ""
     yield "digraph retia {"
-    yield f"  graph [rankdir=LR,{packed} bgcolor=white, pad=0.3, nodesep=0.2, ranksep=0.7, fontname={_quote(FONT)},"
-    yield f"    fontsize=10, labelloc=t, labeljust=l, tooltip={_quote(picture.title)}, label=<{_heading(picture)}>]"
-    yield f"  node [shape=plain, fontname={_quote(FONT)}, fontsize=10]"
-    yield f"  edge [dir=none, fontname={_quote(FONT)}, fontsize=9]"
-    for number, project in enumerate(picture.frames):
+    yield f"  graph [rankdir=LR,{packed} bgcolor=white, pad=0.3, nodesep=0.2, ranksep=0.7, {FONT},"
+    yield f"    fontsize=10, labelloc=t, labeljust=l, {_tooltip(picture.title)}, label=<{_heading(picture)}>]"
+    yield f"  node [shape=plain, {FONT}, fontsize=10]"
+    yield f"  edge [dir=none, {FONT}, fontsize=9]"
+    frames = picture.frames
+    for number, project in enumerate(frames):
         yield f"  subgraph cluster_{number} {{"
-        yield f"    graph [label=<<B>{_text(f'project {project}')}</B>>, tooltip={_quote(f'project {project}')},"
+        yield f"    graph [label=<<B>{_text(f'project {project}')}</B>>, {_tooltip(f'project {project}')},"
         yield '      labeljust=l, style="rounded,filled", color="#b8c0c8", fillcolor="#f6f8fa", margin=14]'
         yield from (f"    {_node(box, order)}" for box in picture.boxes if box.project == project)
         yield "  }"
-    yield from (f"  {_node(box, order)}" for box in picture.boxes if box.project not in picture.frames)
+    yield from (f"  {_node(box, order)}" for box in picture.boxes if box.project not in frames)
     wide = frozenset(
         End(box.id, number) for box in picture.boxes for number, row in enumerate(box.rows) if not row.kind
     )
@@ -69,7 +71,7 @@ def _node(box: Box, order: Mapping[str, int]) -> str:
     border = f'BORDER="3" COLOR="{MARK}"' if box.marked else f'BORDER="1" COLOR="{BORDER}"'
     table = f'<TABLE {border} CELLBORDER="0" CELLSPACING="0" CELLPADDING="3" BGCOLOR="white">{rows}</TABLE>'
     place = f"sortv={order[box.id]}, " if order else ""
-    return f"{_quote(box.id)} [{place}tooltip={_quote(*box.all_names)},\n    label=<{table}>]"
+    return f"{_name(box.id)} [{place}{_tooltip(*box.all_names)},\n    label=<{table}>]"
 
 
 def _row(number: int, row: Row) -> str:
@@ -95,7 +97,7 @@ def _edge(line: Line, wide: frozenset[End]) -> str:
 
 
 def _place(end: End, cell: str, side: str) -> str:
-    return f"{_quote(end.box)}:{'h' if end.row < 0 else f'{cell}{end.row}'}:{side}"
+    return f"{_name(end.box)}:{'h' if end.row < 0 else f'{cell}{end.row}'}:{side}"
 
 
 def _heading(picture: Picture) -> str:
@@ -125,12 +127,17 @@ def _clean(text: str) -> str:
 
 
 def _text(text: str, width: int = WIDTH) -> str:
-    """For a label, long texts in lines."""
+    """For a label, long texts in lines. It knows escapes like a string."""
     lines = textwrap.wrap(_clean(text), width, break_on_hyphens=False) or [""]
-    return '<BR ALIGN="LEFT"/>'.join(html.escape(line) for line in lines)
+    return '<BR ALIGN="LEFT"/>'.join(html.escape(line).replace(BACKSLASH, 2 * BACKSLASH) for line in lines)
 
 
-def _quote(*lines: str) -> str:
-    """Lines as a string of DOT, which knows HTML's entities too."""
-    escaped = (html.escape(_clean(line), quote=False).replace("\\", "\\\\").replace('"', '\\"') for line in lines)
-    return '"' + "\\n".join(escaped) + '"'
+def _name(text: str) -> str:
+    """A box's id."""
+    return f'"{html.escape(_clean(text)).replace(BACKSLASH, "&#92;")}"'
+
+
+def _tooltip(*lines: str) -> str:
+    """Graphviz takes escapes in it twice."""
+    told = "\\n".join(html.escape(_clean(line)).replace(BACKSLASH, 4 * BACKSLASH) for line in lines)
+    return f'tooltip="{told}"'

@@ -94,3 +94,17 @@ def many_ports(count: int, hosts: int = 3, unbound: int = 0) -> Network:
     paths = sorted(network.objects.path(port) for port in network.objects.of(Port))
     bind(network, {path: names[turn % hosts] for turn, path in enumerate(paths[: count - unbound])})
     return network
+
+
+def like_switches(count: int) -> Network:
+    network = Network()
+    switches = {
+        f"s{number:02}": {
+            "subnets": {"n": {"cidr": f"10.0.{number}.0/24", "gateway": f"10.0.{number}.1"}},
+            "ports": {"a": {}, "b": {}},
+        }
+        for number in range(count)
+    }
+    router = {"ports": {name: {"switch": name} for name in switches}}
+    network.apply({"switches": switches, "routers": {"r": router}})
+    return network

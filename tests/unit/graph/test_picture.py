@@ -12,6 +12,7 @@ from tests.unit.graph.base import (
     bind,
     box,
     gateways,
+    like_switches,
     lines,
     many_ports,
     near,
@@ -187,20 +188,6 @@ def test_many_rules_are_folded_by_type() -> None:
     made = picture(network)
     assert "22 nats: 1 snat, 21 floating" in texts(made, "router r1")
     assert any(name.startswith("nat r1/n39: floating 10.0.1.39") for name in box(made, "router r1").all_names)
-
-
-def like_switches(count: int) -> Network:
-    network = Network()
-    switches = {
-        f"s{number:02}": {
-            "subnets": {"n": {"cidr": f"10.0.{number}.0/24", "gateway": f"10.0.{number}.1"}},
-            "ports": {"a": {}, "b": {}},
-        }
-        for number in range(count)
-    }
-    router = {"ports": {name: {"switch": name} for name in switches}}
-    network.apply({"switches": switches, "routers": {"r": router}})
-    return network
 
 
 def test_like_switches_of_a_router_are_one_box() -> None:
