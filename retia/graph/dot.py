@@ -32,7 +32,7 @@ BORDER, MARK, FAINT = "#6b7680", "#c43c00", "#5a6570"
 BACKSLASH = "\\"
 MOST_PIECES = 6
 """More pieces that no line joins are set in columns, in order: Graphviz would put one under the other."""
-WIDTH, HEADING = 60, 100
+WIDTH, HEADING = 60, 120
 """Longer texts are broken into lines: those of boxes, and of the picture's heading."""
 
 

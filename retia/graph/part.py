@@ -89,7 +89,7 @@ def around(network: Network, standing: Standing, start: Object | HostNamed, step
     things = frozenset(one.id for one in seen if not isinstance(one, HostNamed))
     hosts = frozenset(one.name for one in seen if isinstance(one, HostNamed))
     marked = name if kind == Host.kind else start.id if isinstance(start, Object) else ""
-    title = f"{kind.capitalize()} {name}, and what is {steps} step{'' if steps == 1 else 's'} around"
+    title = f"{kind.capitalize()} {name}, and what is within {steps} step{'' if steps == 1 else 's'}"
     return Part(title, things, hosts, marked)
 
 

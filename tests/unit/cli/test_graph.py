@@ -47,7 +47,7 @@ def test_svg_on_standard_output_and_to_a_file(document: str, tmp_path: Path) -> 
 
 def test_near_one_object_or_of_a_kind(document: str) -> None:
     near = run("graph", "web/one", "--steps", "1", "-f", document)
-    assert near.exit_code == 0 and "Port web/one, and what is 1 step around" in near.output
+    assert near.exit_code == 0 and "Port web/one, and what is within 1 step" in near.output
     assert "router r1" not in near.output and "1 more port" in near.output
     assert "router r1" in run("graph", "router", "r1", "-f", document).output
     assert run("graph", "project", "default", "-f", document).output.count("  subgraph") == 0
