@@ -6,6 +6,7 @@ A command's module is imported when it is called: an agent, or a short question,
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ COMMANDS = (
     "edge",
     "floating-ip",
     "lint",
+    "import",
     "status",
     "why",
     "reach",
@@ -39,7 +41,8 @@ COMMANDS = (
     "lab",
     "demo",
 )
-"""Each is a module beside this one, with an `app` of several commands or a function of its own name; - is _ there."""
+"""Each is a module beside this one, with an `app` of several commands or a function of its own name; - is _ there, and
+a word of Python's own ends in _."""
 
 
 class _Commands(Mapping[str, Any]):
@@ -65,7 +68,8 @@ def _command(name: str) -> Any:
     """The command of this name, its module imported now. Raises KeyError for one that is not there."""
     if name not in COMMANDS:
         raise KeyError(name)
-    module: Any = importlib.import_module(f"retia.cli.{name.replace('-', '_')}")
+    own = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
+    module: Any = importlib.import_module(f"retia.cli.{own}")
     if hasattr(module, "app"):
         several: Any = typer.main.get_command(module.app)
         several.name = name
