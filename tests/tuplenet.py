@@ -7,7 +7,12 @@ B, C ─ LS-B ┘       └─ m2 ─ edge2 (hv3) ─ outside2 ─┘
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from collections.abc import Mapping
+
+from retia.store.contract import Transaction
+from retia.store.etcd import Access, EtcdStore
 
 Tree = dict[str, str]
 VIEW = "entity_view/"
@@ -108,3 +113,20 @@ def large(ports: int = 20_000, each: int = 100) -> Builder:
             hardware = f"f2:01:0a:{number // 250:02x}:{number % 250:02x}:{last:02x}"
             made.port(switch, f"lsp-{number}-{last}", f"{net}.{last}", hardware)
     return made
+
+
+def put(endpoint: str, tree: Mapping[str, str | bytes], prefix: str = "/tuplenet/") -> None:
+    """Write a tree into an etcd, as tpctl would."""
+    asyncio.run(_put(endpoint, {f"{prefix}{key}": value for key, value in tree.items()}))
+
+
+async def _put(endpoint: str, records: dict[str, str | bytes]) -> None:
+    store = EtcdStore(Access((endpoint,)))
+    try:
+        for start in range(0, len(records), 100):
+            keys = list(records)[start : start + 100]
+            values = {key: records[key] for key in keys}
+            puts = {key: value.encode() if isinstance(value, str) else value for key, value in values.items()}
+            await store.commit(Transaction(puts=puts))
+    finally:
+        await store.close()
