@@ -101,6 +101,26 @@ def edges() -> Builder:
     return made
 
 
+def translating() -> Builder:
+    """The base, with two edges to outsides of their own, each of which translates: sources, and one guest both ways."""
+    made = base()
+    for number, host, last in ((1, "hv2", "1"), (2, "hv3", "3")):
+        inner, edge, outside = f"m{number}", f"edge{number}", f"outside{number}"
+        made.switch(inner)
+        made.switch(outside)
+        made.router(edge, host)
+        made.patch(outside, f"patchport-{outside}", host, "br0")
+        made.link("LR-A", inner, f"100.10.10.{last}", mac(f"07:0{number}"))
+        made.link(edge, inner, "100.10.10.2", mac(f"08:0{number}"))
+        made.link(edge, outside, f"172.20.1{number}.19", mac(f"09:0{number}"))
+        made.route("LR-A", f"out{number}", f"172.20.1{number}.0", 24, "100.10.10.2", inner)
+        made.route(edge, "virtual", "10.10.0.0", 16, f"100.10.10.{last}", inner)
+        made.nat(edge, "all", "10.10.0.0/16", "snat", f"172.20.1{number}.100")
+        made.nat(edge, "to-a", "10.10.1.2/32", "dnat", f"172.20.1{number}.101")
+        made.nat(edge, "from-a", "10.10.1.2/32", "snat", f"172.20.1{number}.101")
+    return made
+
+
 def large(ports: int = 20_000, each: int = 100) -> Builder:
     """Switches of that many ports each, on one router."""
     made = Builder()

@@ -23,13 +23,15 @@ def renumber(shape: Shape) -> Shape:
     for link in shape.links:
         on[link.switch].append(link)
     busy = {port.switch for port in [*shape.guests, *shape.patches]}
-    inner = [switch for switch in on if switch not in busy and _is_small(on[switch])]
+    inner = {switch for switch in on if switch not in busy and _is_small(on[switch])}
     kept: dict[str, list[Link]] = defaultdict(list)
     spare = _spare(shape)
     for switch in sorted(on, key=lambda switch: (switch in inner, switch)):
-        if switch in inner and any(_clashes(link, kept[link.router]) for link in on[switch]):
-            shape = _renumbered(shape, on[switch], next(spare))
-        else:
+        clashes = switch in inner and any(_clashes(link, kept[link.router]) for link in on[switch])
+        prefix = next(spare, None) if clashes else None
+        if prefix is not None:
+            shape = _renumbered(shape, on[switch], prefix)
+        else:  # what clashes all the same is for validation to name
             for link in on[switch]:
                 kept[link.router].append(link)
     return shape

@@ -7,11 +7,11 @@ Validation is Retia's own, so nothing here repeats what it knows. Each round set
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retia.errors import Problem
 from retia.model.finding import Finding
-from retia.model.kinds import DEFAULT_PROJECT
+from retia.model.kinds import DEFAULT_PROJECT, Port
 from retia.model.network import Network
 from retia.model.validate import check
 from retia.tuplenet.differences import differences
@@ -53,12 +53,17 @@ def settle(tree: Tree, project: str = DEFAULT_PROJECT) -> Outcome:
 
 
 def _judge(objects: Objects) -> dict[str, Problem]:
-    """What validation finds, by the keys of the records at fault."""
+    """What validation finds, by the keys of the records at fault: of two that do not fit, the guest's or the later."""
     network = objects.network
     found: dict[str, Problem] = {}
-    for finding in check(Network(), network, list(network.objects)):
-        for key in objects.origins[finding.about]:
-            found.setdefault(key, Problem(key, _spoken(objects, finding), finding.advice))
+    blamed: set[str] = set()
+    for finding in sorted(check(Network(), network, list(network.objects)), key=lambda finding: len(finding.others)):
+        ids = (finding.about, *finding.others)
+        if blamed.isdisjoint(ids):  # else it may be well once that one is gone
+            about = next((id_ for id_ in ids if network.get(Port, id_)), finding.about)
+            blamed.add(about)
+            problem = Problem("", _spoken(objects, finding), finding.advice)
+            found |= {key: replace(problem, where=key) for key in objects.origins[about]}
     return found
 
 
