@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import yaml
 
 from retia.lab import commands
 from tests.etcd import EtcdServer
-from tests.tuplenet import edges, put
+from tests.tuplenet import Builder, edges, put, translating
 
 LAB = """
 lab: import
@@ -76,25 +76,53 @@ checks:
 """
 
 
-@pytest.fixture
-def etcd() -> Iterator[EtcdServer]:
-    server = EtcdServer().start()
-    yield server
-    server.stop()
+TRANSLATING = """
+lab: import
+hosts: [hv1, hv2, hv3]
+guests:
+  a: {host: hv1, port: LS-A/lsp-portA}
+  b: {host: hv2, port: LS-B/lsp-portB}
+  c: {host: hv1, port: LS-B/lsp-portC}
+outside:
+  one: {segment: ext1, address: 172.20.11.9/24}
+  two: {segment: ext2, address: 172.20.12.9/24}
+physical: {hv2: {br0: ext1}, hv3: {br0: ext2}}
+checks:
+  - id: tuplenet-41
+    name: Each edge translates sources to what it did at TupleNet
+    within: 10
+    do:
+      - {ping: {from: [b, c], to: one, sees: 172.20.11.100, count: 2}}
+      - {ping: {from: [b, c], to: two, sees: 172.20.12.100, count: 2}}
+      - {download: {from: c, to: one, sees: 172.20.11.100}}
+  - id: tuplenet-42
+    name: One guest has addresses outside, both ways
+    within: 10
+    do:
+      - {ping: {from: one, to: a, at: 172.20.11.101, count: 2}}
+      - {ping: {from: two, to: a, at: 172.20.12.101, count: 2}}
+      - {ping: {from: a, to: one, sees: 172.20.11.101, count: 2}}
+      - {ping: {from: a, to: two, sees: 172.20.12.101, count: 2}}
+      - {download: {from: one, to: a, at: 172.20.11.101}}
+  - {id: inside, name: Guests reach each other, ping: {from: [a, b, c], to: [a, b, c], count: 2}}
+"""
 
 
-def test_an_imported_network_carries_packets(etcd: EtcdServer, tmp_path: Path) -> None:
-    put(etcd.endpoint, edges().tree)
+@pytest.mark.parametrize(("tree", "lab"), [(edges, LAB), (translating, TRANSLATING)], ids=["edges", "translating"])
+def test_an_imported_network_carries_packets(
+    own_etcd: EtcdServer, tmp_path: Path, tree: Callable[[], Builder], lab: str
+) -> None:
+    put(own_etcd.endpoint, tree().tree)
     file = tmp_path / "imported.yaml"
-    words = ["import", "tuplenet", etcd.endpoint, "--out", str(file)]
+    words = ["import", "tuplenet", own_etcd.endpoint, "--out", str(file)]
     done = subprocess.run([sys.executable, "-m", "retia", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    spec = yaml.safe_load(LAB) | {"network": yaml.load(file.read_text(), yaml.BaseLoader)}
+    spec = yaml.safe_load(lab) | {"network": yaml.load(file.read_text(), yaml.BaseLoader)}
     again = {"in": "hv1", "command": f"retia apply -f {file}", "prints": "0 created, 0 changed, 0 deleted"}
     spec["checks"].insert(0, {"id": "applied", "name": "It is what was imported", "run": again})
-    lab = tmp_path / "import.yaml"
-    lab.write_text(yaml.safe_dump(spec))
-    result = commands.check(lab)
+    path = tmp_path / "import.yaml"
+    path.write_text(yaml.safe_dump(spec))
+    result = commands.check(path)
     wrong = [f"{step.id}: {step.error}" for step in result.steps if not step.ok]
     assert result.ok, "\n".join(wrong)
     assert len(result.steps) == len(spec["checks"])
