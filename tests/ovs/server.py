@@ -24,13 +24,13 @@ class OvsServer:
         self._temporary = tempfile.TemporaryDirectory(prefix="retia-ovs-")
         self.dir = Path(self._temporary.name)
         where = {f"OVS_{name}DIR": str(self.dir) for name in ("RUN", "DB", "LOG")}
-        self._environment = {"PATH": f"/usr/sbin:/usr/bin:{os.environ['PATH']}", **where}
+        self.environment = {"PATH": f"/usr/sbin:/usr/bin:{os.environ['PATH']}", **where}
         self._children: dict[str, subprocess.Popen] = {}
         self._numbers = itertools.count(1)
         self.run("ovsdb-tool", "create", str(self.dir / "conf.db"), SCHEMA)
 
     def run(self, *command: str, check: bool = True) -> str:
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
         return done.stdout
@@ -39,7 +39,7 @@ class OvsServer:
         log = (self.dir / f"{name}.out").open("ab")
         self._children[name] = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", name, *arguments, f"--pidfile={self.dir}/{name}.pid", "--no-chdir"],
-            env=self._environment,
+            env=self.environment,
             stdout=log,
             stderr=log,
             start_new_session=True,
