@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from retia.errors import Problem
-from retia.model.kinds import KINDS, Port
+from retia.model.kinds import DEFAULT_PROJECT, KINDS, Port
 from retia.tuplenet.reading import KNOWN
 from retia.tuplenet.settle import Outcome
 from retia.tuplenet.tree import SwitchPort
@@ -48,7 +48,9 @@ def iface_ids(outcome: Outcome, project: str) -> list[str]:
         old = entities[outcome.objects.origins[port.id][0]]
         if isinstance(old, SwitchPort):
             new = network.path(port, project)
-            rows.append(f"{old.chassis or '-'}\t{old.name}\t{new if project == 'default' else f'{project}/{new}'}")
+            rows.append(
+                f"{old.chassis or '-'}\t{old.name}\t{new if project == DEFAULT_PROJECT else f'{project}/{new}'}"
+            )
     return sorted(rows)
 
 

@@ -55,6 +55,14 @@ def test_a_tree_becomes_a_document_that_applies(own_etcd: EtcdServer, tmp_path: 
     assert "0 created, 0 changed, 0 deleted" in again.stdout
 
 
+def test_iface_ids_of_another_project_name_it(own_etcd: EtcdServer, tmp_path: Path) -> None:
+    tree = base().tree | {f"{VIEW}LS/LS-A/lsp/a port": "ip=10.10.1.9,mac=00:00:06:08:0a:09"}
+    put(own_etcd.endpoint, tree)
+    assert importing(own_etcd, "--project", "acme", "--iface-ids", str(tmp_path / "ids"))[0] == 0
+    first, second, *_ = (tmp_path / "ids").read_text().splitlines()
+    assert first.startswith("-\ta port\tacme/LS-A/a-port-") and second == "hv1\tlsp-portA\tacme/LS-A/lsp-portA"
+
+
 def test_what_is_set_aside_is_told_in_both_and_by_the_exit_code(own_etcd: EtcdServer) -> None:
     tree = base().tree | {f"{VIEW}LS/LS-A/lsp/lsp-portA": "ip=10.10.1.2", f"{VIEW}LS/LS-A/lsp/b\nad": "ip=10.10.1.9"}
     put(own_etcd.endpoint, tree, "/other/tree/")
