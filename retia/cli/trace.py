@@ -290,7 +290,8 @@ def _judged(
         obstacle = judge.obstacle(story, *declared)
         notes = tuple(filter(None, (packet.note, *unready)))
         name = title if not number else f"and back: {title}"
-        yield Told(name, packet.what, story, obstacle, live is not None, asked.deliver, notes)
+        came_in = "" if number else start.item.id
+        yield Told(name, packet.what, story, obstacle, live is not None, came_in, asked.deliver, notes)
 
 
 # -- many -----------------------------------------------------------------------------------------------------------

@@ -16,13 +16,15 @@ TYPES = {"switch": "LS", "router": "LR", "": UNKNOWN}
 
 @dataclass(frozen=True)
 class Told:
-    """One way, with what it is called: `packet` in short, `obstacle` where it did not arrive, notes worth knowing."""
+    """One way, with what it is called: `packet` in short, `source` the id of where it came in,
+    `obstacle` where it did not arrive, notes worth knowing."""
 
     title: str
     packet: str
     story: Story
     obstacle: Obstacle | None
     live: bool
+    source: str = ""
     delivers: bool = False
     notes: tuple[str, ...] = ()
 
@@ -77,7 +79,8 @@ def ending(told: Told, names: Names) -> str:
         return f"unfinished: no report from {end.host}"
     if end.ending is Ending.delivered:
         kept = "" if told.delivers or not told.live else " (kept back: --deliver hands it over)"
-        return f"delivered to {names.object(end.out)} on {end.host}{kept}"
+        answered = ", as a router's answer" if end.out == told.source else ""
+        return f"delivered to {names.object(end.out)} on {end.host}{answered}{kept}"
     if end.ending is Ending.left:
         out = names.object(end.out) if end.out else "the host's own network"
         return f"left {end.host} by {out}"
