@@ -36,6 +36,7 @@ parts: setup      ## speed and memory of the engine, the rules and the switch, e
 	@$(BIN)/python -m bench.engine
 	@$(BIN)/python -m bench.compile
 	@$(BIN)/python -m bench.switch
+	@$(BIN)/python -m bench.trace
 
 chaos: setup      ## random changes and kills on a real lab: make chaos SECONDS=600 SEED=7
 	@RETIA_LOG_LEVEL=debug $(BIN)/python -m tests.chaos $(or $(SECONDS),600) $(SEED)

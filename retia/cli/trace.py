@@ -27,8 +27,8 @@ from retia.config import Settings
 from retia.errors import Conflict, InvalidInput, NotFound, Timeout
 from retia.flows.fields import ICMP, TCP, UDP
 from retia.flows.packet import parse
+from retia.model import network as model
 from retia.model.kinds import DEFAULT_PROJECT, Host, Object, Port, RouterPort, Switch, Uplink
-from retia.model.network import Network
 from retia.model.state import Alive, Binding
 from retia.reach.world import Place, World, imagine, part_for
 from retia.store import traces
@@ -154,22 +154,22 @@ async def _read(store: Store) -> Things:
 
 
 @dataclass(frozen=True)
-class _Start:
+class Start:
     """Where packets come in."""
 
     item: Port | Uplink
     host: str
 
 
-class _Network:
+class Network:
     """What is declared, and where packets come in: ports that live somewhere, and uplinks."""
 
     def __init__(self, things: Things, project: str) -> None:
         self.things, self.project = things, project
-        self.network = Network(thing for thing in things.values() if isinstance(thing, Object))
+        self.network = model.Network(thing for thing in things.values() if isinstance(thing, Object))
         self._alive = {thing.host for thing in things.values() if isinstance(thing, Alive)}
 
-    def start(self, name: str, live: bool) -> _Start:
+    def start(self, name: str, live: bool) -> Start:
         """Raises NotFound, or Conflict for a port that lives nowhere or on a host that no agent serves."""
         item = self._named(name)
         host = self._home(item)
@@ -179,7 +179,7 @@ class _Network:
         if live and host not in self._alive:
             what = f"the agent of host {host}, where {self.network.label(item)} is, is not alive: it can send nothing"
             raise Conflict(what, where=host, advice="start it, or give --what-if")
-        return _Start(item, host)
+        return Start(item, host)
 
     def _home(self, item: Port | Uplink) -> str:
         if isinstance(item, Uplink):
@@ -227,17 +227,17 @@ async def _one(
         advice = "retia trace web/web1 --to 10.0.2.11, or --hex FRAME in place of --to"
         raise InvalidInput("give one port and where its packet is for", where="trace", advice=advice)
     async with _known(settings, file, asked) as (things, live):
-        known = _Network(things, asked.project)
+        known = Network(things, asked.project)
         start = known.start(names[0], live is not None)
         target = known.target(to) if to else None
-        packet = _packet(known, start, target, asked)
-        world = World(part_for(things, _ends(start, target, packet)))
+        packet = packet_of(known, start, target, asked)
+        world = World(part_for(things, ends_of(start, target, packet)))
         ways = await _ways(world, start, packet, asked, live)
         title = f"{names[0]} → {to}" if to else names[0]
         return list(_judged(world, known, ways, title, (start, target), asked, live)), Names(known.network)
 
 
-def _packet(known: _Network, start: _Start, target: Port | Ip | None, asked: Asked) -> packets.Made:
+def packet_of(known: Network, start: Start, target: Port | Ip | None, asked: Asked) -> packets.Made:
     if isinstance(start.item, Uplink):
         if not asked.wish.raw:
             what = "what comes by an uplink is somebody's outside"
@@ -246,7 +246,7 @@ def _packet(known: _Network, start: _Start, target: Port | Ip | None, asked: Ask
     return packets.made(known.network, start.item, known.address(target) if target else Ip4(0), asked.wish)
 
 
-def _ends(start: _Start, target: Port | Ip | None, packet: packets.Made) -> Iterable[str | Ip | Mac]:
+def ends_of(start: Start, target: Port | Ip | None, packet: packets.Made) -> Iterable[str | Ip | Mac]:
     """All that the packet has to do with."""
     yield start.item.id
     if target is not None:
@@ -256,17 +256,17 @@ def _ends(start: _Start, target: Port | Ip | None, packet: packets.Made) -> Iter
     yield from (Ip4(fields[name]) for name in ("ip_dst", "ip_src", "arp_tpa") if name in fields)
 
 
-async def _ways(world: World, start: _Start, packet: packets.Made, asked: Asked, live: Live | None) -> list[Way]:
+async def _ways(world: World, start: Start, packet: packets.Made, asked: Asked, live: Live | None) -> list[Way]:
     if live is not None:
         return await live.ways(Entry(start.host, start.item.id, packet.frame), packet, asked.back)
-    place = _place(world, start)
+    place = place_of(world, start)
     if place is None:
         what = f"host {start.host} is not registered: what it would do is not known"
         raise Conflict(what, where=start.host, advice="start its agent once")
     return walk_ways(world, place, packet, asked.back)
 
 
-def _place(world: World, start: _Start) -> Place | None:
+def place_of(world: World, start: Start) -> Place | None:
     if isinstance(start.item, Port):
         return world.places.get(start.item.id)
     return next((place for place, uplink in world.uplinks.items() if uplink.id == start.item.id), None)
@@ -274,10 +274,10 @@ def _place(world: World, start: _Start) -> Place | None:
 
 def _judged(
     world: World,
-    known: _Network,
+    known: Network,
     ways: list[Way],
     title: str,
-    ends: tuple[_Start, Port | Ip | None],
+    ends: tuple[Start, Port | Ip | None],
     asked: Asked,
     live: Live | None,
 ) -> Iterator[Told]:
@@ -302,7 +302,7 @@ async def _auto(
 ) -> tuple[list[Told], Names]:
     """Only those that do not arrive where they should."""
     async with _known(settings, file, asked) as (things, live):
-        known = _Network(things, asked.project)
+        known = Network(things, asked.project)
         pairs = _pairs(known, switches, lot)
         world = World(things)
         wrong: list[Told] = []
@@ -312,7 +312,7 @@ async def _auto(
         return wrong, Names(known.network)
 
 
-def _pairs(known: _Network, switches: list[str], lot: _Lot) -> list[tuple[Port, Port]]:
+def _pairs(known: Network, switches: list[str], lot: _Lot) -> list[tuple[Port, Port]]:
     found = [known.network.find(Switch, name, known.project) for name in switches]
     ports = [port for switch in found for port in known.network.referrers(switch.id, Port)]
     bound = [port for port in ports if (Binding.kind, port.id) in known.things and port.addresses]
@@ -320,9 +320,7 @@ def _pairs(known: _Network, switches: list[str], lot: _Lot) -> list[tuple[Port, 
     return every if len(every) <= lot.pairs else random.Random(lot.seed).sample(every, lot.pairs)
 
 
-async def _try(
-    world: World, known: _Network, source: Port, target: Port, asked: Asked, live: Live | None
-) -> list[Told]:
+async def _try(world: World, known: Network, source: Port, target: Port, asked: Asked, live: Live | None) -> list[Told]:
     """There, and back where that is asked for; what does not arrive where it should."""
     title = f"{known.network.path(source)} → {known.network.path(target)}"
     start = known.start(source.id, live is not None)
