@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from retia.compile.compiler import Compiler, FlowDelta, RecordChange
+from retia.compile.facts import fault
 from retia.compile.hits import Hits
 from retia.compile.outputs import FlowRow
 from retia.compile.presence import Here
@@ -64,7 +65,7 @@ class Tracer:
         if delta.rows:
             self._hits.forget()
         for old, new in changes:
-            if isinstance(new, Trace):
+            if isinstance(new, Trace) and not fault(new):
                 one = self._followed.setdefault(new.id, _Followed(new))
                 one.trace = new
                 if new.host == self._compiler.host and isinstance(old, Trace) and new.go and not old.go:
@@ -73,15 +74,20 @@ class Tracer:
                 self._followed.pop(old.id, None)
 
     def _inject(self, one: _Followed) -> None:
-        """Where its place is gone, that is told: a report of nothing."""
+        """Where its place is gone, or its frame is none, that is told: a report of nothing."""
         trace, program = one.trace, self._compiler.program
         ofports = [here.ofport for here in program.find(Here, port=trace.place)]
         ofports += [way.ofport for way in program.find(Way, uplink=trace.place)]
-        if ofports:
-            marks = (Load(TRACED, 1), Load(COMMAND, trace.id), Resubmit(int(ADMIT)))
-            self._send(bytes.fromhex(trace.frame), marks, ofports[0])
-        else:
+        try:
+            frame = bytes.fromhex(trace.frame)
+            parse(frame)
+        except ValueError:
+            ofports = []
+        if not ofports:
             self._tell(one)
+            return
+        marks = (Load(TRACED, 1), Load(COMMAND, trace.id), Resubmit(int(ADMIT)))
+        self._send(frame, marks, ofports[0])
 
     def take(self, punt: Punted) -> None:
         """A traced packet has come to a stage."""

@@ -44,7 +44,7 @@ def reported(trace: Trace, reports: Reports, tunnels: Mapping[int, str]) -> Hear
         waiting = pieces.get(host)
         if not waiting:
             gone = host in reports and not passages
-            detail = "nothing is plugged in there any more" if gone else ""
+            detail = "nothing is plugged in there any more, or this is no frame" if gone else ""
             return Heard(Story(tuple(passages), End(Ending.unreported, host, detail=detail)), gone)
         points = waiting.pop(0)
         limit = _limit(points, tunnelled=bool(passages))

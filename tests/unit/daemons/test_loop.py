@@ -129,7 +129,7 @@ async def running(store: MemoryStore, name: str, run_dir: str | None = None, dir
     agent = Agent(store, name, run_dir or own.name, direct_exit)
     gateways = agent.gateways
     works = [agent.follow(), agent.loop.run(), agent.duties.run(), agent.host.run()]
-    works += [gateways.neighbours.run(), gateways.announcer.run(), gateways.direct.run()]
+    works += [gateways.neighbours.run(), gateways.announcer.run(), gateways.direct.run(), agent.tracer.run()]
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield agent
