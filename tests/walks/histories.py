@@ -24,7 +24,7 @@ from retia.compile.local import (
 )
 from retia.model.kinds import Edge, Host, Nat, NatType, Port, Protocol, Route, Router, RouterPort, Switch, Uplink
 from retia.model.local import Interface, InterfaceChange
-from retia.model.state import Binding, HostState
+from retia.model.state import Binding, HostState, Trace
 from retia.rules import Relation
 from retia.values import Cidr, Ip, Mac, PortRange
 
@@ -305,6 +305,10 @@ def _binding(world: World, name: str) -> Thing:
     return Binding(port=port, host=world.or_else(HOSTS[int(port[-1]) % 3], *HOSTS, "h-unknown"))
 
 
+def _trace(world: World, name: str) -> Thing:
+    return Trace(id=world.or_else(7, -1, 1 << 16), host=ME, place="port-0", frame="", lease=1)
+
+
 PLACES: dict[str, Callable[[World, str], Thing]] = {
     **{f"host-{name}": _host for name in HOSTS},
     **dict.fromkeys(SWITCHES, _switch),
@@ -317,6 +321,7 @@ PLACES: dict[str, Callable[[World, str], Thing]] = {
     **dict.fromkeys(NATS, _nat),
     **{f"state {name}": _state for name in HOSTS},
     **{f"binding {name}": _binding for name in (*PORTS, "port-9")},
+    "trace 7": _trace,
 }
 """Every record of the world and what makes a version of it."""
 

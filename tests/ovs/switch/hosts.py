@@ -46,7 +46,7 @@ class Host(OvsServer):
         with (self.dir / f"{name}.out").open("ab") as log:
             self._children[name] = subprocess.Popen(
                 [*command, f"--pidfile={self.dir}/{name}.pid", "--no-chdir"],
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -95,7 +95,7 @@ def bridge(ovs: OvsServer):
 def monitor(server: OvsServer, bridge: str) -> subprocess.Popen:
     command = ["ovs-ofctl", "-O", "OpenFlow14", "monitor", bridge, "watch:!initial", "--no-names"]
     return subprocess.Popen(
-        command, env=server._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, env=server.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
