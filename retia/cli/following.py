@@ -16,7 +16,7 @@ from retia.store.traces import Entry, Traces
 from retia.trace import packets
 from retia.trace.names import tunnels
 from retia.trace.reported import Heard, reported
-from retia.trace.story import End, Story
+from retia.trace.story import Story
 from retia.trace.walked import walked
 
 TOGETHER = 32
@@ -66,25 +66,27 @@ class Live:
     def _heard(self, trace: Trace) -> Heard:
         return reported(trace, self._traces.heard(trace.id), self._tunnels)
 
-    async def ways(self, entry: Entry, packet: packets.Made, back: bool) -> list[Way]:
-        """There and, if it arrives and is answered, `back`."""
-        found = [Way(packet, (await self.follow([entry]))[0])]
-        said = _answer(found[0].story.end) if back and found[0].story.arrived else None
-        if said is not None:
-            end = found[0].story.end
-            found.append(Way(said, (await self.follow([Entry(end.host, end.out, said.frame)]))[0]))
+    async def ways(self, sent: Sequence[tuple[Entry, packets.Made]], back: bool) -> list[list[Way]]:
+        """Of each there and, if it arrives and is answered, `back`."""
+        stories = await self.follow([entry for entry, _ in sent])
+        found = [[Way(packet, story)] for (_, packet), story in zip(sent, stories, strict=True)]
+        answered = [(ways, said) for ways in found if back and (said := _answer(ways[0].story)) is not None]
+        ends = [(ways[0].story.end, said) for ways, said in answered]
+        replies = await self.follow([Entry(end.host, end.out, said.frame) for end, said in ends])
+        for (ways, said), story in zip(answered, replies, strict=True):
+            ways.append(Way(said, story))
         return found
 
 
 def walk_ways(world: World, place: Place, packet: packets.Made, back: bool) -> list[Way]:
     """The same over compiled flows."""
     found = [Way(packet, walked(world, place, packet.frame))]
-    said = _answer(found[0].story.end) if back and found[0].story.arrived else None
+    said = _answer(found[0].story) if back else None
     if said is not None:
         end = found[0].story.end
         found.append(Way(said, walked(world, Place(end.host, end.ofport), said.frame)))
     return found
 
 
-def _answer(end: End) -> packets.Made | None:
-    return packets.reply(end.frame) if end.out else None
+def _answer(story: Story) -> packets.Made | None:
+    return packets.reply(story.end.frame) if story.arrived and story.end.out else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -232,7 +232,7 @@ async def _one(
         target = known.target(to) if to else None
         packet = packet_of(known, start, target, asked)
         world = World(part_for(things, ends_of(start, target, packet)))
-        ways = await _ways(world, start, packet, asked, live)
+        ways = (await _ways(world, [(start, packet)], asked, live))[0]
         title = f"{names[0]} → {to}" if to else names[0]
         return list(_judged(world, known, ways, title, (start, target), asked, live)), Names(known.network)
 
@@ -256,14 +256,22 @@ def ends_of(start: Start, target: Port | Ip | None, packet: packets.Made) -> Ite
     yield from (Ip4(fields[name]) for name in ("ip_dst", "ip_src", "arp_tpa") if name in fields)
 
 
-async def _ways(world: World, start: Start, packet: packets.Made, asked: Asked, live: Live | None) -> list[Way]:
+async def _ways(
+    world: World, sent: Sequence[tuple[Start, packets.Made]], asked: Asked, live: Live | None
+) -> list[list[Way]]:
     if live is not None:
-        return await live.ways(Entry(start.host, start.item.id, packet.frame), packet, asked.back)
+        entries = [(Entry(start.host, start.item.id, packet.frame), packet) for start, packet in sent]
+        return await live.ways(entries, asked.back)
+    return [walk_ways(world, _known_place(world, start), packet, asked.back) for start, packet in sent]
+
+
+def _known_place(world: World, start: Start) -> Place:
+    """Raises Conflict for a host that is not there."""
     place = place_of(world, start)
     if place is None:
         what = f"host {start.host} is not registered: what it would do is not known"
         raise Conflict(what, where=start.host, advice="start its agent once")
-    return walk_ways(world, place, packet, asked.back)
+    return place
 
 
 def place_of(world: World, start: Start) -> Place | None:
@@ -305,9 +313,13 @@ async def _auto(
         known = Network(things, asked.project)
         pairs = _pairs(known, switches, lot)
         world = World(things)
+        sent = [_sent(known, source, target, asked, live) for source, target in pairs]
         wrong: list[Told] = []
-        for source, target in pairs:
-            wrong += await _try(world, known, source, target, asked, live)
+        for (source, target), (start, _), ways in zip(pairs, sent, await _ways(world, sent, asked, live), strict=True):
+            title = f"{known.network.path(source)} → {known.network.path(target)}"
+            told = _judged(world, known, ways, title, (start, target), asked, live)
+            ends = (target.id, source.id)
+            wrong += [one for one, end in zip(told, ends, strict=False) if one.story.end.out != end]
         print(f"{len(pairs)} ways tried, {len(wrong)} wrong (seed {lot.seed})")
         return wrong, Names(known.network)
 
@@ -320,14 +332,9 @@ def _pairs(known: Network, switches: list[str], lot: _Lot) -> list[tuple[Port, P
     return every if len(every) <= lot.pairs else random.Random(lot.seed).sample(every, lot.pairs)
 
 
-async def _try(world: World, known: Network, source: Port, target: Port, asked: Asked, live: Live | None) -> list[Told]:
-    """There, and back where that is asked for; what does not arrive where it should."""
-    title = f"{known.network.path(source)} → {known.network.path(target)}"
-    start = known.start(source.id, live is not None)
+def _sent(known: Network, source: Port, target: Port, asked: Asked, live: Live | None) -> tuple[Start, packets.Made]:
     packet = packets.made(known.network, source, known.address(target), asked.wish)
-    ways = await _ways(world, start, packet, asked, live)
-    told = list(_judged(world, known, ways, title, (start, target), asked, live))
-    return [one for one, end in zip(told, (target, source), strict=False) if one.story.end.out != end.id]
+    return known.start(source.id, live is not None), packet
 
 
 # -- showing --------------------------------------------------------------------------------------------------------
