@@ -18,12 +18,12 @@ from typing import Annotated
 import typer
 
 from retia.cli.apply import objects_of
-from retia.cli.following import Live, Way, walk_ways
 from retia.cli.output import Form, show_data
 from retia.cli.session import Project, run, store_of
 from retia.cli.why import UNREACHABLE
 from retia.compile.explain import Things
 from retia.config import Settings
+from retia.daemons.following import Live, Way, walk_ways
 from retia.errors import Conflict, InvalidInput, NotFound, Timeout
 from retia.flows.fields import ICMP, TCP, UDP
 from retia.flows.packet import parse
