@@ -16,13 +16,16 @@ from retia.flows.packet import parse
 from retia.flows.walk import RECIRCULATION_LIMIT, Fate
 from retia.model.state import Trace, TracePoint
 from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, EDGE_ROUTER, REASON, SOURCE_PORT
-from retia.pipeline.stages import ADMIT, DROP, ENCAP
+from retia.pipeline.stages import ADMIT, DROP, ENCAP, STAGES
 from retia.trace.story import Change, End, Ending, Passage, Point, Story
 from retia.trace.walked import LIMITS, REASONS
 from retia.values import Ip4
 
 PIECES = 64
 """A packet that came to hosts so often goes round in circles."""
+
+ASKED = frozenset(name for stage in STAGES.values() for name in stage.asks)
+"""Stages that a packet goes to for an answer: without one it goes on, too."""
 
 Reports = Mapping[str, Sequence[TracePoint]]
 """Points in the order they were told, by host."""
@@ -115,7 +118,7 @@ def _ended(host: str, points: Sequence[TracePoint], passages: tuple[Passage, ...
         reason = REASONS.get(_read(last, REASON))
         end = End(Ending.dropped, host, reason=reason, router=_read(last, EDGE_ROUTER))
         complete = reason is not Reason.NEIGHBOUR_ASKED  # it may wait for an answer
-    elif not last.rule:
+    elif not last.rule and last.stage not in ASKED:
         end = End(Ending.missed, host)
     else:
         complete = False

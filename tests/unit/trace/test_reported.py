@@ -67,6 +67,7 @@ def test_every_end() -> None:
     assert end(point("DROP", reg3=int(Reason.NO_ROUTE))) == (Ending.dropped, True)
     assert end(point("DROP", reg3=int(Reason.NEIGHBOUR_ASKED))) == (Ending.dropped, False), "it waits for an answer"
     assert end(point("ROUTE", rule="", origin="")) == (Ending.missed, True)
+    assert end(point("NEIGHBOUR", rule="", origin="")) == (Ending.unreported, False), "it goes on without an answer"
     assert end(point("DELIVER", out=3, in_port=3)) == (Ending.suppressed, True)
     assert end(point("DELIVER", out=3, rule="deliver_uplink")) == (Ending.left, True)
     assert end(point("DIRECT", out=0xFFFFFFFE)) == (Ending.left, True)
