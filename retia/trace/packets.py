@@ -63,8 +63,8 @@ def made(network: Network, source: Port, target: Ip, wish: Wish) -> Made:
     if mac is None:
         note = f"no port of the switch has {hop}: the guest would ask for it by ARP first, and that is traced"
         return Made(arp_request(setup.mac, own.address, hop), f"arp for {hop}", note)
-    frame = packet(Addresses(setup.mac, mac, own.address, target), Probe(wish.protocol, wish.port))
-    return Made(_adapted(frame, wish), summary(frame))
+    frame = _adapted(packet(Addresses(setup.mac, mac, own.address, target), Probe(wish.protocol, wish.port)), wish)
+    return Made(frame, summary(frame))
 
 
 def owner_mac(network: Network, switch: str, address: Ip) -> Mac | None:
