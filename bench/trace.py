@@ -17,9 +17,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from bench.network import Size, records, subnets
-from retia.cli.following import Live, walk_ways
 from retia.cli.trace import Asked, Network, ends_of, packet_of, place_of
 from retia.compile.explain import Things
+from retia.daemons.following import Live, walk_ways
 from retia.lab import file as lab_file
 from retia.lab.commands import standing
 from retia.reach.world import World, part_for
