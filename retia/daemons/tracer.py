@@ -102,7 +102,8 @@ class Tracer:
         stage = STAGE_OF[punt.table].name
         one.points.append(TracePoint(stage, punt.frame.hex(), fields, rule, origin, out, again))
         self._tell(one)
-        if punt.table in HELD and (one.trace.deliver or not out):
+        back = out == punt.fields.get("in_port", 0)  # where a switch never sends it; let go on, it forgets the port
+        if punt.table in HELD and (not out or (one.trace.deliver and not back)):
             self._let_go_on(punt)
 
     def _hit(self, punt: Punted) -> FlowRow | None:

@@ -106,6 +106,8 @@ async def test_it_is_handed_over_where_that_is_asked_for(store: MemoryStore) -> 
         await until(lambda: agent.tracer._followed)
         own = await port(store, "web/one")
         switch = agent.compiler.program.find(Working, port=own.id)[0]
+        agent.tracer.take(punt(DELIVER, metadata=switch.datapath, reg1=own.key, in_port=4))
+        assert not agent.switch.sent, "a switch never sends it back to where it came by"
         agent.tracer.take(punt(DELIVER, metadata=switch.datapath, reg1=own.key))
         assert agent.switch.sent
 
