@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from retia.lab.actions import change, faults, node, outside, store, told, traffic, underlay
+from retia.lab.actions import change, faults, node, outside, store, told, trace, traffic, underlay
 from retia.lab.conditions import CONDITIONS, Condition
 from retia.lab.failure import CheckFailed
 from retia.lab.reader import Reader, Spot, Wrong
@@ -135,6 +135,7 @@ ACTIONS: dict[str, type] = {
     **faults.ACTIONS,
     **store.ACTIONS,
     **told.ACTIONS,
+    **trace.ACTIONS,
     **outside.ACTIONS,
     **underlay.ACTIONS,
     "do": Do,

@@ -20,6 +20,18 @@ FALSE = """
   - {id: arp-answered, arp: {from: a, asks: b, expect: silence}}
   - {id: arp-silent, arp: {from: a, asks: 10.0.0.99, answer: b}}
   - {id: arp-other, arp: {from: a, asks: b, answer: a}}
+  - {id: true-trace, trace: {from: a, to: b, hosts: [hv1, hv2], back: [hv2, hv1], deliver: true}}
+  - {id: trace-hosts, trace: {from: a, to: b, hosts: hv1}}
+  - {id: trace-back, trace: {from: a, to: b, back: [hv1, hv2]}}
+  - {id: trace-ends, trace: {from: a, to: b, ends: left}}
+  - {id: trace-unanswered, trace: {from: a, to: b, arp: true, back: hv1}}
+  - {id: true-trace-dropped, trace: {from: a, to: 10.0.0.99, ends: dropped, reason: arp-unknown, object: switch web}}
+  - {id: trace-reason, trace: {from: a, to: 10.0.0.99, ends: dropped, reason: no-route}}
+  - {id: trace-stage, trace: {from: a, to: 10.0.0.99, ends: dropped, stage: LOOKUP}}
+  - {id: trace-object, trace: {from: a, to: 10.0.0.99, ends: dropped, object: port web/b}}
+  - {id: trace-says, trace: {from: a, to: 10.0.0.99, ends: dropped, says: port b is down}}
+  - {id: trace-lines, trace: {from: a, to: b, lines: 'type:LS,pipeline:web,from:a,to:b,stage:ADMIT,chassis:hv1'}}
+  - {id: trace-reported, trace: {from: a, to: b, ends: unreported}}
   - {id: tcp-nowhere, do: [{unplug: b}, {tcp: {from: a, to: b, limit: 1}}]}
   - {id: pinging-lost, wait: 0.1, pinging: {from: a, to: 10.0.0.99}}
   - {id: plug, plug: b, drops: {hv1: {ttl-expired: 1}}}
