@@ -17,7 +17,7 @@ from retia.compile.compiler import Compiler, FlowDelta, RecordChange
 from retia.compile.facts import fault
 from retia.compile.hits import Hits
 from retia.compile.outputs import FlowRow
-from retia.compile.presence import Here
+from retia.compile.presence import Plugged
 from retia.compile.tracing import HELD, told
 from retia.compile.uplinks import Way
 from retia.errors import RetiaError, SwitchAway
@@ -76,7 +76,7 @@ class Tracer:
     def _inject(self, one: _Followed) -> None:
         """Where its place is gone, or its frame is none, that is told: a report of nothing."""
         trace, program = one.trace, self._compiler.program
-        ofports = [here.ofport for here in program.find(Here, port=trace.place)]
+        ofports = [one.ofport for one in program.find(Plugged, port=trace.place)]
         ofports += [way.ofport for way in program.find(Way, uplink=trace.place)]
         try:
             frame = bytes.fromhex(trace.frame)

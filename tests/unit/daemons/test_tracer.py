@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from retia.compile.presence import Working
@@ -75,6 +76,22 @@ async def test_flows_are_there_while_a_trace_is_and_its_packet_comes_in_once_it_
         assert agent.switch.sent == [(FRAME, (Load(TRACED, 1), Load(COMMAND, 7), Resubmit(int(ADMIT))))]
         await store.commit(Transaction(deletes={key_of(trace)}))
         await until(lambda: agent.switch.flows == before)
+
+
+async def test_a_packet_comes_in_at_a_port_that_is_down(store: MemoryStore) -> None:
+    """It is dropped there, as the guest's own are, and why is for the story to say."""
+    async with running(store, "hv1") as agent:
+        agent.plug(Interface("g1", 4, "web/one"), whole=True)
+        await until(lambda: agent.loop.started)
+        one = await port(store, "web/one")
+        down = msgspec.structs.replace(one, admin_state=False)
+        await store.commit(put_all({key_of(down): encode(down)}))
+        await until(lambda: not agent.compiler.program.find(Working, port=one.id))
+        trace = await ask(store)
+        await until(lambda: agent.tracer._followed)
+        await go(store, trace)
+        await until(lambda: agent.switch.sent)
+        assert agent.switch.sent == [(FRAME, (Load(TRACED, 1), Load(COMMAND, 7), Resubmit(int(ADMIT))))]
 
 
 async def test_a_packet_is_told_of_and_goes_on_where_it_does_not_leave(store: MemoryStore) -> None:
