@@ -1,13 +1,14 @@
 """One packet's story twice: as hosts reported it, and walked over the flows they would have. They must be the same.
 
-Two things differ, and no more. A real packet whose next hop on a physical network is not known waits in a drop,
-`neighbour-asked`, and goes on once that is answered by ARP, if it is; the walk takes the answer for granted. And
-whoever is outside has a MAC in the walk that is made from its address.
+Three things differ, and no more. A real packet whose next hop on a physical network is not known waits in a drop,
+`neighbour-asked`, and goes on once that is answered by ARP, if it is; the walk takes the answer for granted. Whoever
+is outside has a MAC in the walk that is made from its address. And what hosts hear by ARP from a neighbour they have
+learned is news of it (`hear_neighbour`), which to the walk is a stranger's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from retia.compile.reasons import Reason
@@ -72,7 +73,7 @@ def _renamed(points: Iterable[Point], known: Macs) -> Iterable[Point]:
 
 def difference(live: Story, walk: Story) -> str:
     """The first, in words; "" for none. One that nobody ended is as far as it goes."""
-    told, wanted = list(live.points), list(walk.points)
+    told, wanted = list(_unlearned(live)), list(walk.points)
     for number, (one, other) in enumerate(zip(told, wanted, strict=False)):
         if one != other:
             return f"point {number}: live {_show(*one)}, what-if {_show(*other)}; live ends {live.end}"
@@ -83,6 +84,11 @@ def difference(live: Story, walk: Story) -> str:
     if unfinished or live.end._replace(ofport=0) == walk.end._replace(ofport=0):
         return ""
     return f"live ends {live.end}, what-if {walk.end}"
+
+
+def _unlearned(live: Story) -> Iterator[tuple[str, Point]]:
+    for host, point in live.points:
+        yield host, replace(point, rule="hear_others", origin=host) if point.rule == "hear_neighbour" else point
 
 
 def _show(host: str, point: Point) -> str:

@@ -220,12 +220,12 @@ async def _hear(
     while time.monotonic() < (quiet if len(heard) >= len(wanted) else end):
         await asyncio.sleep(0.005)
         for name, tap in taps.items():
-            came = [one for one in tap.received() if _is_of(one, frame, token)]
+            came = [one for one in tap.received() if is_of(one, frame, token)]
             heard += [(name, one.hex()) for one in came if name != WORLD or is_for_world(one)]
     return sorted(heard)
 
 
-def _is_of(heard: bytes, sent: bytes, token: bytes) -> bool:
+def is_of(heard: bytes, sent: bytes, token: bytes) -> bool:
     """Whether a frame is the one sent, or the network's answer to it; errors that the agent makes come later, or not,
     and guests ask for their own gateways now and then."""
     if sent[12:14] == ARP:

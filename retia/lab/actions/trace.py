@@ -183,7 +183,7 @@ class _Following:
         return self._judge.obstacle(way.story, *ends)
 
     def _told(self, way: Way) -> Told:
-        return Told("", way.packet.what, way.story, self.obstacle(way), True, self._wish.deliver)
+        return Told("", way.packet.what, way.story, self.obstacle(way), True, self.source.id, self._wish.deliver)
 
     def lines(self, way: Way) -> list[str]:
         return list(telling.lines(self._told(way), self._names))
