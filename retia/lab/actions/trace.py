@@ -150,7 +150,7 @@ class _Following:
             taps = {name: listening.enter_context(one.tap()) for name, one in lab.stations.items()}
             async with traces.tracing(lab.store) as tracing:
                 live = Live(tracing, self.world.things, wish.patience, wish.deliver)
-                ways = await live.ways(self._entry, self.packet, bool(wish.back))
+                (ways,) = await live.ways([(self._entry, self.packet)], bool(wish.back))
             await asyncio.sleep(SILENCE)
             self._judge_heard(ways, taps)
         return ways
