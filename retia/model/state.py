@@ -19,8 +19,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: ClassVar[str] = ""
 
 
+FULL, ON_DEMAND = "full", "on-demand"
+
+
 class HostState(State, frozen=True, kw_only=True, omit_defaults=True):
-    """A host as its agent registered it. `key` (1..65535) is allocated once for the host's name."""
+    """A host as its agent registered it. `key` (1..65535) is allocated once for the host's name. `mode`: whether it has
+    flows for all that its ports reach (FULL), or for what they asked for (ON_DEMAND)."""
 
     kind: ClassVar[str] = "host-state"
 
@@ -28,6 +32,7 @@ class HostState(State, frozen=True, kw_only=True, omit_defaults=True):
     key: int
     tunnel: Ip
     version: str = ""
+    mode: str = FULL
 
 
 class Alive(State, frozen=True, kw_only=True, omit_defaults=True):

@@ -41,6 +41,8 @@ class PuntKind(IntEnum):
     TOO_BIG = 5, "It is larger than the next switch's MTU: ICMP fragmentation needed."
     ASK_NEIGHBOUR = 6, "Its next hop on the physical network is not known: asked by ARP, while it waits."
     HEARD_NEIGHBOUR = 7, "A neighbour on the physical network that a router here needs says what its MAC is."
+    WANTED = 8, "Its destination is not known on this host, which has only what was asked for: looked up in the store."
+    """The address NEIGHBOUR_IP4 of the switch NEIGHBOUR_DATAPATH; where that is 0, `eth_dst` of the switch DATAPATH."""
     TRACED = 9, "A traced packet has come to a stage.", REPORTS
 
 
