@@ -23,10 +23,10 @@ from retia.flows.conntrack import Tracker
 from retia.flows.journey import Journey, walk_hosts
 from retia.flows.packet import Packet, parse
 from retia.model.document import parse as parse_document
-from retia.model.kinds import Object, Port, Router, RouterPort, Switch
+from retia.model.kinds import DEFAULT_PROJECT, Object, Port, Router, RouterPort, Switch
 from retia.model.local import Interface, InterfaceChange
 from retia.model.network import Network as Objects
-from retia.model.state import Binding, HostState, State
+from retia.model.state import FULL, Binding, HostState, State
 from retia.pipeline.fields import REASON
 from retia.reach.world import TUNNEL_PORT, host_flows
 from retia.rules import Relation
@@ -50,6 +50,16 @@ def who(thing: Object | State) -> Identity:
     return found
 
 
+def port_of(thing: Object | State) -> str:
+    """The port that a record is or says something of, by id."""
+    return thing.port if isinstance(thing, Binding) else thing.id if isinstance(thing, Port) else ""
+
+
+def is_large(thing: Object | State) -> bool:
+    """Of a kind that there is one of for each port."""
+    return bool(port_of(thing))
+
+
 @dataclass
 class Network:
     """`plugs`: host to {port path: ofport}."""
@@ -64,22 +74,30 @@ class Network:
     unseen: set[tuple[str, str]] = field(default_factory=set)
     trackers: dict[str, Tracker] = field(default_factory=dict)
     uplinks: dict[str, int] = field(default_factory=dict)
+    modes: dict[str, str] = field(default_factory=dict)
+    wants: dict[str, set[str]] = field(default_factory=dict)
+    held: dict[str, dict[Identity, Object | State]] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
     """`known`: what each host knows by itself; `dead`: of which host which other is not seen to live, `unseen`: nor
-    ever was; `uplinks`: by name, their numbers on every host, which Open vSwitch would take."""
+    ever was; `uplinks`: by name, their numbers on every host, which Open vSwitch would take; `modes`: of hosts that are
+    not full, `wants`: which ports (by id) they asked for, `held`: the records of ports that they have; `stopped`:
+    hosts whose agent is dead: what they have stays as it is."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
-    def add_host(self, name: str) -> None:
-        """A host whose agent starts now: it learns everything there is."""
+    def add_host(self, name: str, mode: str = FULL) -> None:
+        """A host whose agent starts now: it learns everything there is, or what its mode says."""
         number = len(self.compilers) + 1
         self.compilers[name] = Compiler(name)
         self.plugs[name] = {}
         self.known[name] = []
-        self.compilers[name].change([(None, thing) for thing in self.things.values()], (), TUNNEL_PORT)
-        self.put(HostState(host=name, key=number, tunnel=Ip.parse(f"192.0.2.{number}")))
+        self.modes[name], self.wants[name], self.held[name] = mode, set(), {}
+        self.compilers[name].change([(None, thing) for thing in self.things.values() if not is_large(thing)])
+        self.compilers[name].change(tunnel_port=TUNNEL_PORT)
+        self.put(HostState(host=name, key=number, tunnel=Ip.parse(f"192.0.2.{number}"), mode=mode))
 
     def apply(self, document: dict, name: str = "test") -> None:
         text = yaml.safe_dump({"retia": 1, "document": name, **document}, sort_keys=False)
@@ -113,9 +131,36 @@ class Network:
             else:
                 self.things[who(new)] = new
         assumptions = assumed(self.things.values())
+        small = [(old, new) for old, new in pairs if not is_large(old or new)]
         for name, compiler in self.compilers.items():
+            if name in self.stopped:
+                continue
             before, self.known[name] = self.known[name], [*self._rows(name, assumptions)]
-            compiler.change(pairs, local=[(before, self.known[name])])
+            compiler.change([*small, *self._due(name)], local=[(before, self.known[name])])
+            compiler.change(self._due(name))  # what made this host another one may have been among them
+
+    def _due(self, host: str) -> list[tuple[Object | State | None, Object | State | None]]:
+        """What becomes of the records of ports that a host has: all there are, or those that concern it."""
+        partial = self.compilers[host].on_demand
+        named = [self.objects.named(Port, DEFAULT_PROJECT, tuple(path.split("/"))) for path in self.plugs[host]]
+        own = {port.id for port in named if port is not None}
+        bound = {one.port for one in self.things.values() if isinstance(one, Binding) and one.host == host}
+        mine = own | bound | self.wants[host]
+        large = {name: one for name, one in self.things.items() if is_large(one)}
+        after = {name: one for name, one in large.items() if not partial or port_of(one) in mine}
+        before, self.held[host] = self.held[host], after
+        names = [*before, *(name for name in after if name not in before)]
+        return [(before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
+
+    def want(self, host: str, *paths: str) -> None:
+        """A host is given ports that it asked for."""
+        self.wants[host] |= {self.port(path).id for path in paths}
+        self.compilers[host].change(self._due(host))
+
+    def forget(self, host: str) -> None:
+        """It has not needed them for long."""
+        self.wants[host].clear()
+        self.compilers[host].change(self._due(host))
 
     def _rows(self, host: str, assumptions: Assumptions) -> Iterator[Relation]:
         unknown = [self.things.get(("host-state", other)) for one, other in self.unseen if one == host]
@@ -146,13 +191,13 @@ class Network:
         number = ofport or len(self.plugs[host]) + 1
         self.plugs[host][path] = number
         interface = Interface(f"i{number}", number, path)
-        self.compilers[host].change(interfaces=[InterfaceChange(None, interface)])
+        self.compilers[host].change(self._due(host), [InterfaceChange(None, interface)])
         if bind:
             self.put(Binding(port=self.port(path).id, host=host))
 
     def unplug(self, host: str, path: str) -> None:
         number = self.plugs[host].pop(path)
-        self.compilers[host].change(interfaces=[InterfaceChange(Interface(f"i{number}", number, path), None)])
+        self.compilers[host].change(self._due(host), [InterfaceChange(Interface(f"i{number}", number, path), None)])
         self.drop(Binding(port=self.port(path).id, host=host))
 
     # -- looking ---------------------------------------------------------------------------------------------------

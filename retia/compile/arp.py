@@ -18,10 +18,12 @@ from retia.flows.match import ANYTHING, Match
 from retia.pipeline.fields import (
     DATAPATH,
     DESTINATION_PORT,
+    FORWARDED,
     LOOPBACK,
     NEIGHBOUR_DATAPATH,
     NEIGHBOUR_IP4,
     NEIGHBOUR_MAC,
+    REDIRECTED,
     SOURCE_PORT,
     Shape,
     when,
@@ -48,11 +50,15 @@ ANSWER: Actions = (
     Move(NEIGHBOUR_MAC, whole("arp_sha")),
     Move(NEIGHBOUR_IP4, whole("arp_spa")),
     Load(LOOPBACK, 1),
+    Load(FORWARDED, 0),
+    Load(REDIRECTED, 0),
     Move(SOURCE_PORT, DESTINATION_PORT),
     Goto(LOOPBACK_JUDGE),
 )
 
 address_of = fn(Shape("neighbour_datapath", "neighbour_ip4"))
+own_address_of = fn(Shape("neighbour_datapath", "neighbour_ip4", "redirected"))
+"""Of what only who asks on this very host may find here."""
 
 
 @fn

@@ -12,7 +12,7 @@ from itertools import count
 
 from retia.compile.local import PeerPort, PeerSeen, PeerUp, UplinkPort, ZonesFact, uplink_name
 from retia.model.kinds import Edge, Host, Nat, Object, Router, Switch, Uplink
-from retia.model.state import HostState, State
+from retia.model.state import ON_DEMAND, HostState, State
 from retia.rules import Relation
 
 UPLINK_PORTS = 1 << 21
@@ -40,6 +40,7 @@ class Assumptions:
         self._before = before
         self._hosts: dict[str, str] = {}
         self._keys: dict[str, int] = {}
+        self._mixed = False
         self._switches: dict[str, Switch] = {}
         self._routers: dict[str, int] = {}
         self._uplinks: list[Uplink] = []
@@ -52,6 +53,7 @@ class Assumptions:
             self._hosts[thing.id] = thing.name
         elif isinstance(thing, HostState):
             self._keys[thing.host] = thing.key
+            self._mixed = self._mixed or thing.mode == ON_DEMAND
         elif isinstance(thing, Switch):
             self._switches[thing.id] = thing
         elif isinstance(thing, Router):
@@ -87,7 +89,8 @@ class Assumptions:
 
     def _watched(self, host: str) -> list[Relation]:
         edges = {self._hosts.get(edge.host, "") for edge in self._edges}
-        peers = self._keys if host in edges else edges & self._keys.keys()
+        everybody = host in edges or self._mixed  # who helps whom, the rules say
+        peers = self._keys if everybody else edges & self._keys.keys()
         keys = sorted(self._keys[peer] for peer in peers if peer != host)
         return [
             row

@@ -16,6 +16,7 @@ from typing import Any
 from retia.compile.cookies import cookie
 from retia.compile.facts import TunnelPort, constants, interface_rows, rows
 from retia.compile.local import peer_name
+from retia.compile.modes import Asks
 from retia.compile.outputs import (
     Announce,
     Claim,
@@ -192,6 +193,11 @@ class Compiler:
     def announced(self) -> dict[tuple[Ip, int], Mac]:
         """What the physical network finds here, by address and OpenFlow port."""
         return {(row.address, row.ofport): row.mac for row in self.program.rows(Announce)}
+
+    @property
+    def on_demand(self) -> bool:
+        """Whether this host has only what it asks for: not by its setting alone, since an edge has everything."""
+        return any(True for _ in self.program.rows(Asks))
 
     @property
     def conflicts(self) -> list[Conflict]:

@@ -6,7 +6,7 @@ enters the router here (STICKY), and what comes for it does (LOOKUP); NAT is as 
 
 from __future__ import annotations
 
-from retia.compile.arp import address_of, resolves_to
+from retia.compile.arp import own_address_of, resolves_to
 from retia.compile.beside import BesideGuest, Lent
 from retia.compile.choice import STAY
 from retia.compile.clashes import PortClaim, RouterClaim
@@ -47,7 +47,7 @@ class AsksAs(Relation):
 
 @fn
 def sent_to(datapath: int, mac: Mac, address: Ip) -> Match:
-    return when(datapath=datapath, eth_type=IPV4, eth_dst=mac, ip_dst=address)
+    return when(datapath=datapath, eth_type=IPV4, eth_dst=mac, ip_dst=address, redirected=0)
 
 
 @fn
@@ -122,7 +122,7 @@ def answer_floating(i: str, a: Ip, m: Mac, d: int) -> Rule:
 @rule
 def address_of_floating(i: str, a: Ip, m: Mac, d: int) -> Rule:
     "So is who asks on this very host."
-    return FlowRow(ADDRESS, ADDRESS.priority("port"), address_of(d, a), resolves_to(m), i) <= [
+    return FlowRow(ADDRESS, ADDRESS.priority("port"), own_address_of(d, a, 0), resolves_to(m), i) <= [
         Told(i, a, m, datapath=d)
     ]
 

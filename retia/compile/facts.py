@@ -29,7 +29,7 @@ from retia.model.kinds import (
     Uplink,
 )
 from retia.model.local import Interface
-from retia.model.state import LAST_TRACE, Binding, HostState, State, Trace
+from retia.model.state import FULL, LAST_TRACE, ON_DEMAND, Binding, HostState, State, Trace
 from retia.pipeline.fields import DATAPATH, DESTINATION_HOST, SOURCE_PORT
 from retia.pipeline.stages import STAGES
 from retia.rules import COL, KEY, Relation
@@ -106,6 +106,21 @@ class HostTunnel(Relation):
     host: str = KEY
     key: int = COL
     address: Ip = COL
+
+
+class Cluster(Relation):
+    "The cluster that this host is of: there is one."
+
+    host: str = KEY
+    cluster: str = COL
+
+
+class HostMode(Relation):
+    "A host of a cluster, and the mode that its agent says it is in."
+
+    host: str = KEY
+    mode: str = COL
+    cluster: str = COL
 
 
 class HostFact(Relation):
@@ -282,6 +297,8 @@ class InterfaceFact(Relation):
 
 EVERYWHERE = Cidr(Ip4(0), 0)
 NOBODY = Ip4(0)
+CLUSTER = "store"
+"""All hosts of one store are of one cluster: what a rule about this host and others joins them by."""
 _PROTOCOLS = {Protocol.TCP: TCP, Protocol.UDP: UDP}
 
 
@@ -300,7 +317,7 @@ def constants(host: str) -> list[Relation]:
     never = [NeverRouted(host, cidr.address, cidr.length) for cidr in NEVER_ROUTED]
     reasons = [DropReason(host, int(reason)) for reason in Reason]
     stages = [TracedStage(host, int(stage)) for stage in STAGES.values()]
-    return [ThisHost(host), *never, *reasons, *stages, *_complaints(host)]
+    return [ThisHost(host), Cluster(host, CLUSTER), *never, *reasons, *stages, *_complaints(host)]
 
 
 def _complaints(host: str) -> Iterator[Relation]:
@@ -372,6 +389,7 @@ def _nat(nat: Nat) -> Iterator[Relation]:
 
 
 def _host_state(state: HostState) -> Iterator[Relation]:
+    yield HostMode(state.host, ON_DEMAND if state.mode == ON_DEMAND else FULL, CLUSTER)
     if state.tunnel.family == 4:
         yield HostTunnel(state.host, state.key, state.tunnel)
 

@@ -7,7 +7,7 @@ gives it.
 
 from __future__ import annotations
 
-from retia.compile.arp import address_of, resolves_to
+from retia.compile.arp import own_address_of, resolves_to
 from retia.compile.beside import ByGuest
 from retia.compile.clashes import PortClaim, RouterClaim
 from retia.compile.edges import Above, OwnEdge, Ranked
@@ -138,7 +138,7 @@ def announce_held(a: Ip, x: str, m: Mac, o: int) -> Rule:
 @rule
 def address_of_nat(s: str, d: int, a: Ip, x: str, m: Mac) -> Rule:
     "Who asks on this very host finds it at the router."
-    return FlowRow(ADDRESS, ADDRESS.priority("port"), address_of(d, a), resolves_to(m), x) <= [
+    return FlowRow(ADDRESS, ADDRESS.priority("port"), own_address_of(d, a, 0), resolves_to(m), x) <= [
         HeldHere(s, a, x),
         OutsideHere(x, mac=m),
         Reach(s),

@@ -45,6 +45,7 @@ class Reason(IntEnum):
     TUNNEL_DEAD = 17, "Neither its host nor another edge on the way to it can be reached."
     NEIGHBOUR_ASKED = 18, "Its next hop on the physical network was not known: it waits while that is asked by ARP."
     BLACKHOLE = 19, "A route says that such packets are dropped."
+    NO_FULL_HOST = 20, "Its destination is not known on this host yet, and there is no full host to send it to."
     TRACED = 21, "It was a traced packet, and nobody on this host follows its trace: it is over, or no agent runs."
 
 

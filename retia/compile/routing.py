@@ -25,6 +25,7 @@ from retia.pipeline.fields import (
     NEIGHBOUR_DATAPATH,
     NEIGHBOUR_IP4,
     NEIGHBOUR_MAC,
+    REDIRECTED,
     SOURCE_PORT,
     when,
 )
@@ -142,6 +143,7 @@ def into_switch(switch: int, port: int) -> Actions:
         Load(SOURCE_PORT, port),
         Load(DESTINATION, 0),
         Load(FORWARDED, 0),
+        Load(REDIRECTED, 0),
         Load(LOOPBACK, 1),
         Load(FROM_UPLINK, 0),
         Resubmit(HOOK),

@@ -2,7 +2,8 @@
 
 What no port of the switch has goes out by the uplink; what comes in is for ports here, or dropped. The physical network
 is answered for what is on this host alone. Neighbours there are learned by the ARP that the agent sends (`daemons`):
-the MAC of one stands in a flow of its own for each router port, so that no router believes what another was told.
+the MAC of one stands in a flow of its own for each router port, so that no router believes what another was told. What
+another host redirected here does not leave: it could not there.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ from retia.values import Ip, Mac
 ASK_BOTH: Actions = (Resubmit(ADDRESS), Resubmit(NEIGHBOUR), Goto(RESOLVED))
 ASK_AGENT: Actions = (*punt(PuntKind.ASK_NEIGHBOUR), *drop(Reason.NEIGHBOUR_ASKED))
 
-out_of_switch = fn(Shape("datapath", "from_uplink"))
+out_of_switch = fn(Shape("datapath", "from_uplink", "redirected"))
+for_outside = fn(Shape("datapath", "destination_port", "redirected"))
 uplink_called = fn(uplink_name)
 
 
@@ -105,7 +107,7 @@ class FirstOwn(Relation):
 
 @fn
 def unknown_inside(datapath: int) -> Match:
-    return when(datapath=datapath, from_uplink=0, neighbour_mac=0)
+    return when(datapath=datapath, from_uplink=0, redirected=0, neighbour_mac=0)
 
 
 @fn
@@ -199,8 +201,8 @@ def deliver_uplink(u: str, d: int, k: int, o: int) -> Rule:
 
 @rule
 def lookup_outside(u: str, d: int, k: int) -> Rule:
-    "A MAC that no port has is on the physical network, unless the frame comes from there."
-    return FlowRow(LOOKUP, LOOKUP.priority("outside"), out_of_switch(d, 0), found(k, HERE), u) <= [
+    "A MAC that no port has is on the physical network, unless the frame comes from there, or from another host."
+    return FlowRow(LOOKUP, LOOKUP.priority("outside"), out_of_switch(d, 0, 0), found(k, HERE), u) <= [
         Way(uplink=u, datapath=d, key=k)
     ]
 
@@ -329,7 +331,7 @@ def announce_own(x: str, a: Ip, m: Mac, o: int) -> Rule:
 @rule
 def next_hop_outside(x: str, e: int, k: int) -> Rule:
     "A next hop on the physical network may have been learned."
-    return FlowRow(NEXT_HOP, NEXT_HOP.priority("outside"), for_port(e, k), ASK_BOTH, x) <= [
+    return FlowRow(NEXT_HOP, NEXT_HOP.priority("outside"), for_outside(e, k, 0), ASK_BOTH, x) <= [
         OutsideHere(x, router_key=e, key=k)
     ]
 

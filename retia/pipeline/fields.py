@@ -1,7 +1,7 @@
 """Where the pipeline keeps what it knows of a packet: registers and the Geneve option, by name.
 
     metadata      datapath: the switch or router the packet is in (24 bits, the Geneve VNI)
-    reg0[0..15]   source port key         reg0[16..31]  frame flags (bit 16 loopback, bit 17 forwarded, bit 19 traced)
+    reg0[0..15]   source port key         reg0[16..31]  flags: loopback, forwarded, redirected, traced (16-19)
     reg1[0..15]   destination port key    reg1[16..31]  host key of the destination (0 = this host, ffff = an edge)
     reg2[0..23]   neighbour datapath: where the shared address table looks
     reg3[0..15]   drop reason             reg3[16]      larger than the next switch's MTU
@@ -31,6 +31,7 @@ SOURCE_PORT = Subfield("reg0", 0, 16)
 FLAGS = Subfield("reg0", 16, 16)
 LOOPBACK = Subfield("reg0", 16, 1)
 FORWARDED = Subfield("reg0", 17, 1)
+REDIRECTED = Subfield("reg0", 18, 1)
 TRACED = Subfield("reg0", 19, 1)
 DESTINATION_PORT = Subfield("reg1", 0, 16)
 DESTINATION_HOST = Subfield("reg1", 16, 16)
@@ -85,6 +86,7 @@ NAMED: dict[str, Subfield] = {
 ALIASES: dict[str, Subfield] = {
     "loopback": LOOPBACK,
     "forwarded": FORWARDED,
+    "redirected": REDIRECTED,
     "traced": TRACED,
     "neighbour_ip6": NEIGHBOUR_IP6,
 }

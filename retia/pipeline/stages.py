@@ -3,11 +3,12 @@
 LS in : ADMIT · HOOK · ARP_REQUEST · LOOKUP · DECIDE ────► TO_TUNNEL · RELAY · AROUND · ENCAP ═══► (other host: ADMIT)
            uplinks: UPLINK_ARP · UPLINK_ANSWER · HOLDER │  └─ (a router on edges: STICKY · DIRECT · CHOOSE · EDGE)
 LS out: LOOPBACK · DELIVER ◄── (here, or from a tunnel) ┘
-           │ router port  └─ (a port that moved away: once more LOOKUP)
+           │ router port  └─ (a port that moved away, or who has one is not known elsewhere: once more LOOKUP)
 LR in : ZONES · UNSNAT · ANSWER · TTL · DNAT · ROUTE · ECMP
 LR out: UNDNAT · SNAT · NEXT_HOP · RESOLVED · ROUTER_FORWARD ──(resubmit)──► HOOK of the next switch
 shared: ADDRESS (datapath, ip → MAC) and NEIGHBOUR (router port, ip → MAC learned; both only ever resubmitted to),
         ARP_ANSWER, COMPLAIN (to the agent), DROP (counts)
+not known here: LOOKUP, ARP_ANSWER, RESOLVED ─► REDIRECT · HELPER · ENCAP ═══► (a full host: DELIVER or ROUTE), and WANT
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ STAGES: dict[str, Stage] = number(
             "ADMIT",
             "Which port or tunnel a packet came by, and so which datapath it is in.",
             priorities=("traced", "local", "tunnel"),
-            next=("HOOK", "LOOPBACK", "DROP"),
+            next=("HOOK", "LOOPBACK", "ROUTE", "DROP"),
         ),
         Declared(
             "HOOK",
@@ -55,14 +56,16 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "ARP_ANSWER",
             "Turns an ARP request with a known target into its reply, back to the asker.",
-            priorities=("outside", "unknown"),
-            next=("LOOPBACK", "DROP"),
+            priorities=("outside", "redirect", "unknown"),
+            next=("LOOPBACK", "WANT", "DROP"),
+            asks=("REDIRECT",),
         ),
         Declared(
             "LOOKUP",
             "Destination MAC to port key, and to the host it lives on.",
-            priorities=("floating", "port", "multicast", "outside"),
-            next=("DECIDE", "DROP"),
+            priorities=("floating", "port", "multicast", "outside", "redirect"),
+            next=("DECIDE", "WANT", "DROP"),
+            asks=("REDIRECT",),
         ),
         Declared(
             "DECIDE",
@@ -103,9 +106,9 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "DELIVER",
             "Port key to interface, or into the router the port leads to.",
-            priorities=("port", "moved"),
+            priorities=("port", "asked", "moved"),
             next=("ZONES", "DROP"),
-            backwards=("LOOKUP",),
+            backwards=("ARP_REQUEST", "LOOKUP"),
         ),
         Declared(
             "ZONES",
@@ -154,8 +157,8 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "UNDNAT",
             "Answers of what is known outside by another address get it back as their source.",
-            priorities=("port", "address"),
-            next=("SNAT",),
+            priorities=("redirected", "port", "address"),
+            next=("SNAT", "NEXT_HOP"),
         ),
         Declared(
             "SNAT",
@@ -173,8 +176,9 @@ STAGES: dict[str, Stage] = number(
         Declared(
             "RESOLVED",
             "A known next hop becomes the destination MAC; what goes into a narrower switch is measured.",
-            priorities=("ask", "unknown", "narrow"),
-            next=("ROUTER_FORWARD", "COMPLAIN", "DROP"),
+            priorities=("redirected", "ask", "tracked", "redirect", "unknown", "narrow"),
+            next=("ROUTER_FORWARD", "REDIRECT", "WANT", "COMPLAIN", "DROP"),
+            asks=("REDIRECT",),
         ),
         Declared(
             "ROUTER_FORWARD",
@@ -201,6 +205,18 @@ STAGES: dict[str, Stage] = number(
             priorities=("edge",),
             next=("ENCAP", "DROP"),
         ),
+        Declared(
+            "REDIRECT",
+            "What is not known here goes to a host that may know it, which does not send it on to another one.",
+            priorities=("router", "host"),
+            next=("HELPER", "ENCAP", "DROP"),
+        ),
+        Declared(
+            "HELPER",
+            "The port of the host that was chosen to its tunnel address.",
+            priorities=("peer",),
+            next=("ENCAP", "COMPLAIN", "DROP"),
+        ),
         Declared("ENCAP", "Writes the Geneve key and options whole, and sends.", next=()),
         Declared("ADDRESS", "(datapath, address) to MAC, for ARP replies and next hops.", priorities=("port",)),
         Declared(
@@ -208,6 +224,7 @@ STAGES: dict[str, Stage] = number(
             "(router port, address) to MAC, as learned by ARP from the physical network.",
             priorities=("learned",),
         ),
+        Declared("WANT", "The agent hears of what was not known on this host, and asks the store for it.", next=()),
         Declared(
             "COMPLAIN",
             "What a router cannot carry goes up to the agent, which answers the sender; then it is dropped.",
@@ -252,8 +269,11 @@ ROUTER_FORWARD = STAGES["ROUTER_FORWARD"]
 TO_TUNNEL = STAGES["TO_TUNNEL"]
 RELAY = STAGES["RELAY"]
 AROUND = STAGES["AROUND"]
+REDIRECT = STAGES["REDIRECT"]
+HELPER = STAGES["HELPER"]
 ENCAP = STAGES["ENCAP"]
 ADDRESS = STAGES["ADDRESS"]
 NEIGHBOUR = STAGES["NEIGHBOUR"]
+WANT = STAGES["WANT"]
 COMPLAIN = STAGES["COMPLAIN"]
 DROP = STAGES["DROP"]

@@ -2,10 +2,10 @@
 
 A case is cases/NAME.yaml (document, hosts, packets) and cases/NAME.flows (what `python -m tests.golden` writes). Also
 in it: `neighbours` (host, router port, address: MAC) that were learned, `asked` (the same, without MACs), `dead`
-(pairs: the first does not see the second live), `unseen` (nor ever did), `direct` (host: MAC of its own stack),
-`traced` (the id of a trace that runs). A place
-is a port's path, or HOST:SWITCH for an uplink. A packet may be the `answer` to what came of another one, by its id;
-`after` sends that one before.
+(pairs: the first does not see the second live), `unseen` (nor ever did), `direct` (host: MAC of its own stack), `modes`
+(of hosts that are not full), `wanted` (host: ports it asked for), `later` (document and hosts: what came while agents
+of `stopped` were dead), `traced` (the id of a trace that runs). A place is a port's path, or HOST:SWITCH for an uplink.
+A packet may be the `answer` to what came of another one, by its id; `after` sends that one before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import yaml
 from retia.flows.journey import Journey
 from retia.flows.packet import Packet
 from retia.flows.text import show_actions, show_match
-from retia.model.state import Trace
+from retia.model.state import FULL, Trace
 from retia.pipeline.punts import PuntKind
 from retia.pipeline.stages import STAGES
 from retia.values import Ip4, Mac
@@ -37,13 +37,22 @@ def load(case: Path) -> dict[str, Any]:
 def build(data: dict[str, Any]) -> Network:
     network = Network(unseen={(one, other) for one, other in data.get("unseen", ())})
     for host in data["hosts"]:
-        network.add_host(host)
+        network.add_host(host, data.get("modes", {}).get(host, FULL))
+    _declare(network, data)
+    _learn(network, data)
+    if "later" in data:
+        network.stopped = set(data["stopped"])
+        _declare(network, data["later"])
+    for host, paths in data.get("wanted", {}).items():
+        network.want(host, *paths)
+    return network
+
+
+def _declare(network: Network, data: dict[str, Any]) -> None:
     network.apply(data["document"])
     for host, plugs in data["hosts"].items():
         for path, ofport in (plugs or {}).items():
             network.plug(host, path, ofport)
-    _learn(network, data)
-    return network
 
 
 def _learn(network: Network, data: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ from retia.compile.local import (
 )
 from retia.model.kinds import Edge, Host, Nat, NatType, Port, Protocol, Route, Router, RouterPort, Switch, Uplink
 from retia.model.local import Interface, InterfaceChange
-from retia.model.state import Binding, HostState, Trace
+from retia.model.state import FULL, ON_DEMAND, Binding, HostState, Trace
 from retia.rules import Relation
 from retia.values import Cidr, Ip, Mac, PortRange
 
@@ -297,7 +297,8 @@ def _state(world: World, name: str) -> Thing:
     host = name.partition(" ")[2]
     number = HOSTS.index(host) + 1
     tunnel = Ip.parse(world.or_else(f"192.0.2.{number}", "192.0.2.77", "fd00::9"))
-    return HostState(host=host, key=world.or_else(number, *KEYS), tunnel=tunnel)
+    mode = world.or_else(FULL if host == "h1" else ON_DEMAND, FULL, ON_DEMAND)
+    return HostState(host=host, key=world.or_else(number, *KEYS), tunnel=tunnel, mode=mode)
 
 
 def _binding(world: World, name: str) -> Thing:

@@ -11,7 +11,18 @@ from retia.flows.match import Match, match
 from retia.flows.wire import Foreign
 from retia.pipeline.check import check
 from retia.pipeline.stage import PipelineError
-from retia.pipeline.stages import ADDRESS, ADMIT, ARP_REQUEST, DROP, HOOK, LOOKUP, NEXT_HOP, ROUTE, ROUTER_FORWARD
+from retia.pipeline.stages import (
+    ADDRESS,
+    ADMIT,
+    ARP_REQUEST,
+    DELIVER,
+    DROP,
+    HOOK,
+    LOOKUP,
+    NEXT_HOP,
+    ROUTE,
+    ROUTER_FORWARD,
+)
 
 IP = match(eth_type=IPV4)
 
@@ -40,7 +51,7 @@ def test_good_flows(good: Flow) -> None:
     [
         pytest.param(Flow(99, 0, (), ()), "no stage has table 99", id="table"),
         pytest.param(Flow(ADMIT, 7, (), ()), "ADMIT declares no priority 7", id="priority"),
-        pytest.param(flow(Goto(ROUTE)), "ADMIT goes on to ROUTE, but declares", id="goto"),
+        pytest.param(flow(Goto(DELIVER)), "ADMIT goes on to DELIVER, but declares", id="goto"),
         pytest.param(flow(Goto(99)), "goes on to 99", id="goto-nowhere"),
         pytest.param(
             flow(Resubmit(ARP_REQUEST)), "ADMIT resubmits to ARP_REQUEST, but declares nothing", id="resubmit"
@@ -76,5 +87,5 @@ def test_bad_flows(bad: Flow, what: str) -> None:
 
 
 def test_all_faults_are_told() -> None:
-    with pytest.raises(PipelineError, match=r"priority 7; .*port 0; .*goes on to ROUTE.*: cookie="):
-        check(Flow(ADMIT, 7, (), (Output(0), Goto(ROUTE))))
+    with pytest.raises(PipelineError, match=r"priority 7; .*port 0; .*goes on to DELIVER.*: cookie="):
+        check(Flow(ADMIT, 7, (), (Output(0), Goto(DELIVER))))
