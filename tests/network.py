@@ -6,7 +6,7 @@ Random choices come from a seed, so that ids, keys and MACs are the same each ti
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -20,20 +20,24 @@ from retia.compile.local import DirectFact, NeighbourFact, PeerSeen, PeerUp, Upl
 from retia.compile.reasons import Reason
 from retia.flows.actions import LOCAL
 from retia.flows.conntrack import Tracker
+from retia.flows.fields import Subfield
 from retia.flows.journey import Journey, walk_hosts
 from retia.flows.packet import Packet, parse
+from retia.flows.walk import PuntedCopy
+from retia.model.document import Document
 from retia.model.document import parse as parse_document
 from retia.model.kinds import DEFAULT_PROJECT, Object, Port, Router, RouterPort, Switch
 from retia.model.local import Interface, InterfaceChange
 from retia.model.network import Network as Objects
 from retia.model.state import FULL, Binding, HostState, State
-from retia.pipeline.fields import REASON
+from retia.pipeline.fields import DATAPATH, NEIGHBOUR_DATAPATH, NEIGHBOUR_IP4, REASON
+from retia.pipeline.punts import KIND_OF, PuntKind
 from retia.reach.world import TUNNEL_PORT, host_flows
 from retia.rules import Relation
 from retia.store import catalog
 from retia.store.records import Identity, identity, key_of
 from retia.store.view import View
-from retia.values import Ip, Mac
+from retia.values import Ip, Ip4, Mac
 
 OUTSIDE_MAC = "06:00:00:00:00:fe"
 """Of who sends from the physical network."""
@@ -48,6 +52,11 @@ def who(thing: Object | State) -> Identity:
     found = identity(key_of(thing))
     assert found is not None
     return found
+
+
+def part(fields: Mapping[str, int], of: Subfield) -> int:
+    """A part of a field that a punt brought."""
+    return fields.get(of.field, 0) >> of.start & ((1 << of.bits) - 1)
 
 
 def port_of(thing: Object | State) -> str:
@@ -101,8 +110,10 @@ class Network:
 
     def apply(self, document: dict, name: str = "test") -> None:
         text = yaml.safe_dump({"retia": 1, "document": name, **document}, sort_keys=False)
-        changes = catalog.plan(View(self.objects), parse_document(text, f"{name}.yaml"), source=self.random)
-        self._commit(changes)
+        self.declare(parse_document(text, f"{name}.yaml"))
+
+    def declare(self, document: Document) -> None:
+        self._commit(catalog.plan(View(self.objects), document, source=self.random))
 
     def delete(self, kind: type[Object], path: str, cascade: bool = False) -> None:
         self._commit(catalog.delete(View(self.objects), self.objects.find(kind, path), cascade))
@@ -156,6 +167,22 @@ class Network:
         """A host is given ports that it asked for."""
         self.wants[host] |= {self.port(path).id for path in paths}
         self.compilers[host].change(self._due(host))
+
+    def answer_wants(self, journey: Journey) -> int:
+        """Hosts look up what a packet made them want, and get it; how many ports there were."""
+        found = [(leg.host, port) for leg in journey.legs for copy in leg.walk.punted
+                 if KIND_OF[copy.action.userdata] is PuntKind.WANTED for port in self._wanted(copy)]  # fmt: skip
+        for host, port in found:
+            self.want(host, self.objects.path(port))
+        return len(found)
+
+    def _wanted(self, copy: PuntedCopy) -> list[Port]:
+        """As the agent reads it."""
+        by_address = part(copy.fields, NEIGHBOUR_DATAPATH)
+        key, address = by_address or part(copy.fields, DATAPATH), part(copy.fields, NEIGHBOUR_IP4)
+        mac = parse(copy.frame).fields["eth_dst"]
+        near = [port for port in self.objects.of(Port) if self.objects.get(Switch, port.switch).key == key]
+        return [one for one in near if (Ip4(address) in one.addresses if by_address else one.mac == mac)]
 
     def forget(self, host: str) -> None:
         """It has not needed them for long."""
