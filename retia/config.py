@@ -11,7 +11,7 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 import yaml
@@ -47,6 +47,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run_dir: Annotated[
         str, Says("Where the agent keeps its control socket, and what it is to know after a restart.")
     ] = "/run/retia"
+    mode: Annotated[
+        Literal["full", "on-demand"],
+        Says(
+            "full: this host computes all that its ports can reach. on-demand: only its own ports and what they have "
+            "sent packets to, for hosts in large networks. A host that is an edge or has an uplink is always full. See "
+            "on-demand.md."
+        ),
+    ] = "full"
+    want_idle: Annotated[
+        float,
+        Says("Seconds after which an on-demand host forgets a destination that no packet was for."),
+        msgspec.Meta(ge=1, le=86400),
+    ] = 300.0
     lease_seconds: Annotated[float, Says("A host counts as dead when its agent was away this long.")] = 10.0
     bfd_interval: Annotated[
         int,

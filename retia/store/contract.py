@@ -6,7 +6,7 @@ etcd's own model, so that `EtcdStore` adds nothing and `MemoryStore` can be held
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -27,7 +27,7 @@ class Record(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """All records under a prefix as they were at `revision`."""
+    """All records that were asked for, as they were at `revision`: none that was written by then is missing."""
 
     revision: int
     records: dict[str, Record]
@@ -101,8 +101,14 @@ class Store(Protocol):
     async def get(self, key: str) -> Record | None:
         """Raises StoreAway."""
 
-    async def snapshot(self, prefix: str) -> Snapshot:
-        """Everything under `prefix` at one revision. Raises StoreAway."""
+    async def snapshot(
+        self, prefix: str, without: Collection[str] = (), only: Callable[[Record], bool] | None = None
+    ) -> Snapshot:
+        """Everything under `prefix` at one revision, but for what is under one of `without`, and of the rest `only`
+        the records of which this is true: the others are let go as they come. Raises StoreAway."""
+
+    async def read(self, keys: Collection[str]) -> Snapshot:
+        """Those of these records that exist, at one revision. Raises StoreAway."""
 
     async def commit(self, transaction: Transaction) -> int:
         """The revision it made. Raises StaleWrite, TooLarge or StoreAway."""

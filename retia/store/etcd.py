@@ -8,7 +8,7 @@ that does not answer is left for the next one. Nothing here waits longer than `T
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from typing import Any, TypeVar
 
 import grpc
@@ -24,6 +24,10 @@ __all__ = ["Access", "EtcdLease", "EtcdStore"]
 T = TypeVar("T")
 
 PAGE = 2000
+OF_MANY = 500
+"""Records of a page of which most are let go."""
+READS = 100
+"""Keys read in one transaction: etcd's own limit is 128, if it has no other."""
 
 
 class EtcdStore:
@@ -78,19 +82,39 @@ class EtcdStore:
                 advice="`retia store auth agent HOST` (or `operator NAME`) gives what is needed: docs/security.md",
             ) from None
 
-    async def snapshot(self, prefix: str) -> Snapshot:
-        start, end = prefix.encode(), _after(prefix)
-        revision = 0
+    async def snapshot(
+        self, prefix: str, without: Collection[str] = (), only: Callable[[Record], bool] | None = None
+    ) -> Snapshot:
+        revision = 0  # one for all pages
         records: dict[str, Record] = {}
-        while True:
-            answer = await self._range(
-                rpc.RangeRequest(key=start, range_end=end, limit=PAGE, revision=revision)  # one revision for all pages
-            )
+        for start, end in _ranges(prefix, without):
+            while start:
+                request = rpc.RangeRequest(key=start, range_end=end, limit=OF_MANY if only else PAGE, revision=revision)
+                answer = await self._range(request)
+                revision = revision or answer.header.revision
+                found = map(_record, answer.kvs)
+                records.update((record.key, record) for record in found if only is None or only(record))
+                start = answer.kvs[-1].key + b"\0" if answer.more else b""
+        return Snapshot(revision, records)
+
+    async def read(self, keys: Collection[str]) -> Snapshot:
+        wanted, revision = [key.encode() for key in keys] or [PREFIX.encode()], 0
+        records: dict[str, Record] = {}
+        for at in range(0, len(wanted), READS):
+            answer = await self._read(wanted[at : at + READS], revision)
             revision = revision or answer.header.revision
-            records.update((record.key, record) for record in map(_record, answer.kvs))
-            if not answer.more:
-                return Snapshot(revision, records)
-            start = answer.kvs[-1].key + b"\0"
+            for one in answer.responses:
+                records.update((record.key, record) for record in map(_record, one.response_range.kvs))
+        return Snapshot(revision, records)
+
+    async def _read(self, keys: list[bytes], revision: int) -> Any:
+        looks = [rpc.RequestOp(request_range=rpc.RangeRequest(key=key, revision=revision)) for key in keys]
+        request = rpc.TxnRequest(success=looks)
+
+        def ask(to: Connection) -> Any:
+            return rpc.KVStub(to.channel).Txn(request, timeout=TIMEOUT, metadata=to.metadata)
+
+        return await self._may(ask, "read", *keys)
 
     async def commit(self, transaction: Transaction) -> int:
         request = _request(transaction)
@@ -203,6 +227,15 @@ def _after(prefix: str) -> bytes:
     """The first key behind all that begin with `prefix`."""
     data = prefix.encode()
     return data[:-1] + bytes([data[-1] + 1])
+
+
+def _ranges(prefix: str, without: Collection[str]) -> Iterator[tuple[bytes, bytes]]:
+    """What is under `prefix`, in order, but for what is under one of `without`: where each part begins and ends."""
+    start = prefix.encode()
+    for left_out in sorted(without):
+        yield start, left_out.encode()
+        start = _after(left_out)
+    yield start, _after(prefix)
 
 
 def _request(transaction: Transaction) -> Any:

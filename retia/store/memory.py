@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 
 from retia.errors import Retry
 from retia.store.contract import Batch, Compacted, Event, Record, Snapshot, StaleWrite, Transaction
@@ -29,10 +29,20 @@ class MemoryStore:
         self._expire()
         return self._records.get(key)
 
-    async def snapshot(self, prefix: str) -> Snapshot:
+    async def snapshot(
+        self, prefix: str, without: Collection[str] = (), only: Callable[[Record], bool] | None = None
+    ) -> Snapshot:
         self._expire()
         found = {key: record for key, record in sorted(self._records.items()) if key.startswith(prefix)}
+        if without:
+            found = {key: record for key, record in found.items() if not key.startswith(tuple(without))}
+        if only is not None:
+            found = {key: record for key, record in found.items() if only(record)}
         return Snapshot(self._revision, found)
+
+    async def read(self, keys: Collection[str]) -> Snapshot:
+        self._expire()
+        return Snapshot(self._revision, {key: self._records[key] for key in keys if key in self._records})
 
     async def commit(self, transaction: Transaction) -> int:
         self._expire()

@@ -7,7 +7,7 @@ away from everyone. Holds nothing itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import TypeVar
 
 from retia.errors import StoreAway
@@ -55,9 +55,15 @@ class Tether:
         self._check()
         return await self._store.get(key)
 
-    async def snapshot(self, prefix: str) -> Snapshot:
+    async def snapshot(
+        self, prefix: str, without: Collection[str] = (), only: Callable[[Record], bool] | None = None
+    ) -> Snapshot:
         self._check()
-        return await self._store.snapshot(prefix)
+        return await self._store.snapshot(prefix, without, only)
+
+    async def read(self, keys: Collection[str]) -> Snapshot:
+        self._check()
+        return await self._store.read(keys)
 
     async def commit(self, transaction: Transaction) -> int:
         self._check()

@@ -52,6 +52,29 @@ async def test_a_snapshot_of_thousands_is_of_one_revision(store: Store) -> None:
     assert len(snapshot.records) == 6000 and snapshot.revision == revision
 
 
+async def test_a_snapshot_may_leave_parts_out_and_let_records_go_as_they_come(store: Store) -> None:
+    many = {f"/p/b/{n:05}": str(n % 7).encode() for n in range(1200)}
+    await store.commit(Transaction(puts={"/p/a": b"1", "/p/b": b"2", "/p/b0": b"3", "/p/d/x": b"4", "/p/e": b"5"} | many))
+    revision = await store.commit(Transaction(puts={"/p": b"", "/q": b"", "/p/c/x": b"6"}))
+    some = await store.snapshot("/p/", without=("/p/d/", "/p/b/"))
+    assert list(some.records) == ["/p/a", "/p/b", "/p/b0", "/p/c/x", "/p/e"] and some.revision == revision
+    few = await store.snapshot("/p/b/", only=lambda record: record.value == b"6")
+    assert set(few.records) == {key for key, value in many.items() if value == b"6"} and few.revision == revision
+    none = await store.snapshot("/p/b/", without=("/p/b/",))
+    assert none == (revision, {})
+
+
+async def test_keys_are_read_together_at_one_revision(store: Store) -> None:
+    """Also more than a server takes in one transaction."""
+    first = await store.commit(Transaction(puts={f"/r/{n}": str(n).encode() for n in range(250)}))
+    last = await store.commit(Transaction(puts={"/other": b"", "/r/7": b"x"}, deletes={"/r/8"}))
+    got = await store.read([f"/r/{n}" for n in range(260)])
+    assert got.revision == last and len(got.records) == 249 and "/r/8" not in got.records
+    assert (got.records["/r/7"].value, got.records["/r/7"].revision) == (b"x", last)
+    assert (got.records["/r/249"].value, got.records["/r/249"].revision) == (b"249", first)
+    assert await store.read([]) == (last, {}) and await store.read(["/r/none"]) == (last, {})
+
+
 async def test_a_watch_brings_each_revision_as_one_batch_in_order(store: Store) -> None:
     start = await store.commit(Transaction(puts={"/w/a": b"1", "/w/b": b"2", "/v": b"3"}))
     await store.commit(Transaction(puts={"/v": b"4"}))
