@@ -69,8 +69,9 @@ async def run(settings: Settings, supervisor: Supervisor) -> None:
     await patiently(lambda: schema.check(store), waiting)
     switch = OvsSwitch(await patiently(lambda: _place(settings), waiting), hooks=HOOKS)
     await patiently(switch.check, waiting)
-    state = await patiently(lambda: register(store, settings.host_name, tunnel, __version__), waiting)
-    log.info("registered", host=state.host, key=state.key, tunnel=str(state.tunnel))
+    name, mode = settings.host_name, settings.mode
+    state = await patiently(lambda: register(store, name, tunnel, __version__, mode), waiting)
+    log.info("registered", host=state.host, key=state.key, tunnel=str(state.tunnel), mode=state.mode)
 
     def begun(tasks: list[asyncio.Task[None]], loop: Loop) -> None:
         _on_signals(tasks, supervisor)

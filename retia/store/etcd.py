@@ -87,7 +87,8 @@ class EtcdStore:
     ) -> Snapshot:
         revision = 0  # one for all pages
         records: dict[str, Record] = {}
-        for start, end in _ranges(prefix, without):
+        for first, end in _ranges(prefix, without):
+            start = first
             while start:
                 request = rpc.RangeRequest(key=start, range_end=end, limit=OF_MANY if only else PAGE, revision=revision)
                 answer = await self._range(request)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import random
 
+from msgspec import structs
+
 from retia.errors import Conflict, Retry
 from retia.log import logger
-from retia.model.state import Alive, Applied, Binding, HostProblem, HostState
+from retia.model.state import FULL, Alive, Applied, Binding, HostProblem, HostState
 from retia.store.contract import INDEX, Lease, Record, StaleWrite, Store, Transaction
 from retia.store.records import STATES, decode, encode, key_of
 from retia.values import Ip
@@ -25,14 +27,15 @@ AGAIN = 0.2
 log = logger("host")
 
 
-async def register(store: Store, host: str, tunnel: Ip, version: str) -> HostState:
+async def register(store: Store, host: str, tunnel: Ip, version: str, mode: str = FULL) -> HostState:
     """The host's record, made or brought up to date. Its key is allocated once and kept. Raises StoreAway, Conflict."""
+    wanted = HostState(host=host, key=0, tunnel=tunnel, version=version, mode=mode)
     for _ in range(TRIES):
         record = await store.get(f"{STATES}host/{host}")
         try:
             if record is not None:
-                return await _renew(store, record, HostState(host=host, key=0, tunnel=tunnel, version=version))
-            return await _create(store, host, tunnel, version)
+                return await _renew(store, record, wanted)
+            return await _create(store, wanted)
         except StaleWrite:
             await asyncio.sleep(random.uniform(0, 0.05))
     raise Conflict(f"host {host} cannot be registered: others write its record", where=host)
@@ -42,17 +45,17 @@ async def _renew(store: Store, record: Record, wanted: HostState) -> HostState:
     known = decode(record.key, record.value)
     if not isinstance(known, HostState):
         raise Conflict("the host's record cannot be read", where=record.key, advice="remove it: etcdctl del")
-    state = HostState(host=known.host, key=known.key, tunnel=wanted.tunnel, version=wanted.version)
+    state = structs.replace(wanted, key=known.key)
     if state != known:
         await store.commit(Transaction({record.key: record.revision}, {record.key: encode(state)}))
     return state
 
 
-async def _create(store: Store, host: str, tunnel: Ip, version: str) -> HostState:
-    drawn = await host_key(store, host)
+async def _create(store: Store, wanted: HostState) -> HostState:
+    drawn = await host_key(store, wanted.host)
     key = drawn or await free_key(store)
-    state = HostState(host=host, key=key, tunnel=tunnel, version=version)
-    puts = {key_of(state): encode(state)} | ({} if drawn else {f"{KEYS}{key}": host.encode()})
+    state = structs.replace(wanted, key=key)
+    puts = {key_of(state): encode(state)} | ({} if drawn else {f"{KEYS}{key}": wanted.host.encode()})
     await store.commit(Transaction(dict.fromkeys(puts, 0), puts))
     return state
 

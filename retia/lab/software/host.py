@@ -325,7 +325,7 @@ class SoftwareHost:
         own = {"host": self.name, "tunnel_address": self.address, "run_dir": self.run_dir}
         settings = msgspec.convert({**given, **own}, Settings, strict=False)
         await schema.check(store)
-        state = await register(store, self.name, Ip.parse(self.address), __version__)
+        state = await register(store, self.name, Ip.parse(self.address), __version__, settings.mode)
         self._registered.set()
         switch = SoftwareSwitch(self.bridge, HOOKS)
         await attend(settings, state, store, switch, lambda tasks, loop: None, forwards=lambda: True)

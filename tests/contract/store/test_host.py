@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from retia.errors import Timeout
-from retia.model.state import Alive, Barrier, Binding, HostProblem
+from retia.model.state import ON_DEMAND, Alive, Barrier, Binding, HostProblem
 from retia.store import barrier
 from retia.store.contract import Store, Transaction
 from retia.store.host import HostAgent, register
@@ -42,6 +42,9 @@ async def test_a_host_keeps_its_key(store: Store) -> None:
     assert await revision(store) == before, "nothing new, nothing written"
     moved = await register(store, "hv1", Ip.parse("192.0.2.9"), "1")
     assert moved.key == one.key and str(moved.tunnel) == "192.0.2.9"
+    modest = await register(store, "hv1", Ip.parse("192.0.2.9"), "1", ON_DEMAND)
+    assert (modest.key, modest.mode) == (one.key, ON_DEMAND)
+    assert (await store.get(key_of(modest))).value == encode(modest)
     two = await register(store, "hv2", Ip.parse("192.0.2.2"), "1")
     assert two.key != one.key
 

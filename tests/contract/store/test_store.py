@@ -54,12 +54,13 @@ async def test_a_snapshot_of_thousands_is_of_one_revision(store: Store) -> None:
 
 async def test_a_snapshot_may_leave_parts_out_and_let_records_go_as_they_come(store: Store) -> None:
     many = {f"/p/b/{n:05}": str(n % 7).encode() for n in range(1200)}
-    await store.commit(Transaction(puts={"/p/a": b"1", "/p/b": b"2", "/p/b0": b"3", "/p/d/x": b"4", "/p/e": b"5"} | many))
+    few = {"/p/a": b"1", "/p/b": b"2", "/p/b0": b"3", "/p/d/x": b"4", "/p/e": b"5"}
+    await store.commit(Transaction(puts=few | many))
     revision = await store.commit(Transaction(puts={"/p": b"", "/q": b"", "/p/c/x": b"6"}))
     some = await store.snapshot("/p/", without=("/p/d/", "/p/b/"))
     assert list(some.records) == ["/p/a", "/p/b", "/p/b0", "/p/c/x", "/p/e"] and some.revision == revision
-    few = await store.snapshot("/p/b/", only=lambda record: record.value == b"6")
-    assert set(few.records) == {key for key, value in many.items() if value == b"6"} and few.revision == revision
+    found = await store.snapshot("/p/b/", only=lambda record: record.value == b"6")
+    assert set(found.records) == {key for key, value in many.items() if value == b"6"} and found.revision == revision
     none = await store.snapshot("/p/b/", without=("/p/b/",))
     assert none == (revision, {})
 
