@@ -14,7 +14,9 @@ from retia.cli.session import Output, run, store_of
 from retia.config import Settings
 from retia.daemons import control
 from retia.daemons.agent import access
+from retia.daemons.wants import COUNTS as WANTS
 from retia.errors import InvalidInput
+from retia.model.state import FULL
 from retia.store.etcd import EtcdStore
 from retia.store.records import APPLIED
 from retia.store.sync import Sync
@@ -57,6 +59,7 @@ def _show_local(answer: dict[str, Any], output: Form) -> None:
         return
     for key in ("host", "revision", "store", "switch", "flows"):
         print(f"{key:9} {answer[key]}")
+    _show_mode(answer["mode"])
     print(f"log       {', '.join(f'{name} {level}' for name, level in answer['log'].items())}")
     said = ", ".join(f"{kind} {number}" for kind, number in answer["answered"].items() if number)
     print(f"answered  {said or 'nothing'}")
@@ -65,6 +68,19 @@ def _show_local(answer: dict[str, Any], output: Form) -> None:
     _show_gateways(answer["gateways"])
     for problem in answer["problems"]:
         print(f"problem   {problem['what']}\n          {problem['advice']}")
+
+
+def _show_mode(told: dict[str, Any]) -> None:
+    if told["set"] == FULL:
+        print(f"mode      {FULL}")
+        return
+    if told["reads"] == "all":
+        why = "it is an edge or has an uplink" if told["gateway"] else "it was an edge or had an uplink: restart it"
+        print(f"mode      {FULL}, though {told['set']} is set: {why}")
+        return
+    print(f"mode      {told['set']}")
+    rest = ", ".join(f"{told[name]} {name.replace('-', ' ')}" for name in WANTS)
+    print(f"wants     {told['wants']}: {rest}")
 
 
 def _show_gateways(told: dict[str, Any]) -> None:

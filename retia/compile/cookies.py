@@ -37,7 +37,7 @@ _RULE_PARTS = {name: GENERATION << 56 | number << 40 for name, number in RULE_NU
 
 
 def cookie(rule: str, origin: str) -> int:
-    return _RULE_PARTS[rule] | zlib.crc32(origin.encode())
+    return _RULE_PARTS[rule] | digest_of(origin)
 
 
 def rule_of(number: int) -> str:
@@ -47,4 +47,13 @@ def rule_of(number: int) -> str:
 
 def is_for(number: int, origin: str) -> bool:
     """Whether a cookie names the object with this id."""
-    return number & 0xFFFFFFFF == zlib.crc32(origin.encode())
+    return object_in(number) == digest_of(origin)
+
+
+def object_in(number: int) -> int:
+    """What a cookie says of its object: the `digest_of` its id."""
+    return number & 0xFFFFFFFF
+
+
+def digest_of(origin: str) -> int:
+    return zlib.crc32(origin.encode())

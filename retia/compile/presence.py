@@ -21,7 +21,7 @@ from retia.compile.facts import (
     ThisHost,
 )
 from retia.compile.outputs import Claim, Peer
-from retia.model.kinds import DEFAULT_PROJECT
+from retia.model.local import spelt as spelt_in
 from retia.rules import COL, Relation, Rule, fn, lowest, rule
 from retia.values import Ip, Mac
 
@@ -198,20 +198,18 @@ class Through(Relation):
 @fn
 def project_part(names: str) -> str:
     """The project in [PROJECT/]SWITCH/PORT."""
-    parts = names.split("/")
-    return parts[0] if len(parts) == 3 else DEFAULT_PROJECT
+    return spelt_in(names)[0]
 
 
 @fn
 def switch_part(names: str) -> str:
-    """The switch in [PROJECT/]SWITCH/PORT; "" in anything else, which no switch is called."""
-    parts = names.split("/")
-    return parts[-2] if len(parts) in (2, 3) else ""
+    """The switch in it; "" in anything else."""
+    return spelt_in(names)[1]
 
 
 @fn
 def port_part(names: str) -> str:
-    return names.rpartition("/")[2]
+    return spelt_in(names)[2]
 
 
 @rule

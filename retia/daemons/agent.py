@@ -4,7 +4,8 @@
                        ├─► Loop ─► Compiler ─────┤
     Open vSwitch ─┬────┘                         └─► Duties ─► HostAgent ─► etcd (bindings, problems, barriers)
                   └─► Answerer (punted packets) ─► Open vSwitch
-                         └─► Gateways (neighbours, zones, announcements) ─► Loop
+                         ├─► Gateways (neighbours, zones, announcements) ─► Loop
+                         └─► Wants (on-demand mode) ─► Sync
 
 Every task has a name and one parent. A bug ends the process; the world being away does not.
 """
@@ -16,6 +17,7 @@ import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,20 +33,22 @@ from retia.daemons.loop import Loop
 from retia.daemons.questions import Parts, Questions
 from retia.daemons.supervisor import Supervisor
 from retia.daemons.tracer import Tracer
+from retia.daemons.wants import Wants, remembered
 from retia.errors import InvalidInput, Retry
 from retia.flows.carrying import Punted
 from retia.log import logger
-from retia.model.state import HostState
+from retia.model.state import ON_DEMAND, HostState
 from retia.pipeline.punts import KIND_OF, METERS, PuntKind
 from retia.pipeline.stages import HOOK
 from retia.store import schema
 from retia.store.contract import Store
 from retia.store.etcd import Access, EtcdStore
 from retia.store.host import HostAgent, register
+from retia.store.partial import PartialSync
 from retia.store.sync import Sync
 from retia.switch import datapath, exports
 from retia.switch.bridge import Wanted
-from retia.switch.contract import Switch, SwitchEvent
+from retia.switch.contract import InterfacesChanged, Switch, SwitchEvent
 from retia.switch.ovs import OvsSwitch, Place
 from retia.values import Ip
 
@@ -100,20 +104,25 @@ async def attend(
 ) -> None:
     """Keep the switch of a registered host true until the tasks that `begun` is told of are cancelled, or this is.
     `forwards`: whether the host's kernel does."""
-    sync = Sync(store)
     compiler = Compiler(state.host)
+    wants = _wants(settings, state, store, switch)
+    sync = wants.sync if wants is not None else Sync(store)
     host = HostAgent(store, state.host, settings.lease_seconds)
     duties = Duties(host, compiler, switch)
     answerer = Answerer(compiler, switch)
     wish = Wish(Path(settings.run_dir), settings.direct_exit, forwards)
     gateways = Gateways(compiler, switch, wish, answerer.unreachable)
     neighbours = gateways.neighbours
-    answerer.elsewhere = dict.fromkeys((PuntKind.ASK_NEIGHBOUR, PuntKind.HEARD_NEIGHBOUR), neighbours.take)
+    answerer.elsewhere = {
+        PuntKind.ASK_NEIGHBOUR: neighbours.take,
+        PuntKind.HEARD_NEIGHBOUR: neighbours.take,
+        PuntKind.WANTED: wants.take if wants is not None else _let_be,
+    }
     tracer = Tracer(compiler, switch, store)
     loop = Loop(compiler, switch, duties, gateways, tracer)
     duties.records = sync.problems
     await switch.limit(METERS)
-    parts = Parts(compiler, switch, sync, duties, loop, answerer, gateways)
+    parts = Parts(compiler, switch, sync, duties, loop, answerer, gateways, wants)
     server = await control.serve(settings.control_socket, Questions(parts).answers)
 
     async def follow() -> None:
@@ -122,7 +131,9 @@ async def attend(
             loop.inbox.put_nowait(delta)
 
     def report(event: SwitchEvent) -> None:
-        if not isinstance(event, Punted):
+        if isinstance(event, InterfacesChanged) and wants is not None:
+            wants.sync.plug(event.changes, event.whole, partial(loop.inbox.put_nowait, event))
+        elif not isinstance(event, Punted):
             loop.inbox.put_nowait(event)
         elif KIND_OF.get(event.userdata) is PuntKind.TRACED:
             tracer.take(event)
@@ -143,7 +154,7 @@ async def attend(
                 "tracer": tracer.run(),
                 "announcer": gateways.announcer.run(),
                 "direct exit": gateways.direct.run(),
-            }
+            } | ({"wants": wants.run()} if wants is not None else {})
             running = [tasks.create_task(never_ending(work), name=name) for name, work in works.items()]
             begun(running, loop)
     except* asyncio.CancelledError:
@@ -152,6 +163,18 @@ async def attend(
         server.close()
         settings.control_socket.unlink(missing_ok=True)
         log.info("stopped")
+
+
+def _wants(settings: Settings, state: HostState, store: Store, switch: Switch) -> Wants | None:
+    """In on-demand mode, with what the last agent wanted."""
+    if state.mode != ON_DEMAND:
+        return None
+    file = Path(settings.run_dir) / f"wants-{state.host}.json"
+    return Wants(PartialSync(store, state.host, remembered(file)), switch, file, settings.want_idle)
+
+
+def _let_be(punt: Punted) -> None:
+    """Of a flow from before this agent, which needs no such thing."""
 
 
 def _measured(settings: Settings, parts: Parts) -> AbstractAsyncContextManager[None]:

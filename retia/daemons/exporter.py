@@ -25,6 +25,7 @@ from retia.daemons import metrics
 from retia.daemons.metrics import BUCKETS, METRICS, PARTS, Histogram, Metric, Type
 from retia.daemons.neighbours import COUNTS, Standing
 from retia.daemons.questions import Parts
+from retia.daemons.wants import COUNTS as WANTS
 from retia.errors import Conflict, InvalidInput, SwitchAway
 from retia.pipeline.punts import PuntKind
 from retia.pipeline.stages import DROP, STAGES
@@ -54,7 +55,7 @@ class Exporter(Collector):
         return found
 
     def _states(self) -> dict[Metric, Values]:
-        compiler, switch, sync, duties, loop, _, gateways = self._parts
+        compiler, switch, sync, duties, loop, _, gateways, wants = self._parts
         live = Counter(gateways.edges.values())
         neighbours = gateways.neighbours.number()
         connected = (sync.connected, switch.connected, loop.tally.database)
@@ -64,6 +65,7 @@ class Exporter(Collector):
             metrics.CONNECTED: {(part,): float(is_so) for part, is_so in zip(PARTS, connected, strict=True)},
             metrics.REVISION_SEEN: {(): sync.revision},
             metrics.REVISION_APPLIED: {(): loop.revision},
+            metrics.WANTS: {(): wants.number if wants is not None else 0},
             metrics.FLOWS_WANTED: {(): compiler.size},
             metrics.REFUSED: {(): len(switch.refused)},
             metrics.CONFLICTS: {(): len(compiler.conflicts)},
@@ -78,7 +80,8 @@ class Exporter(Collector):
         }
 
     def _counts(self) -> dict[Metric, Values]:
-        counts = self._parts.loop.tally.counts
+        counts, wants = self._parts.loop.tally.counts, self._parts.wants
+        wanted = wants.counts if wants is not None else Counter[str]()
         lost = {part: counts[metrics.CONNECTIONS_LOST, part] for part in PARTS[1:]} | {"store": self._parts.sync.breaks}
         alone = (metrics.BATCHES, metrics.RECORDS, metrics.SNAPSHOTS, metrics.FOREIGN, metrics.REFUSALS)
         return {
@@ -86,6 +89,7 @@ class Exporter(Collector):
             metrics.FLOW_CHANGES: {(kind,): counts[metrics.FLOW_CHANGES, kind] for kind in ("put", "delete")},
             metrics.ANSWERS: {(kind.label,): self._parts.answerer.answered[kind] for kind in PuntKind},
             metrics.NEIGHBOUR_EVENTS: {(name,): self._parts.gateways.neighbours.counts[name] for name in COUNTS},
+            metrics.WANT_EVENTS: {(name,): wanted[name] for name in WANTS},
             metrics.ANNOUNCEMENTS: {(): self._parts.gateways.announcer.sent},
             metrics.LOGGED: {(level,): log.logged[level] for level in ("warning", "error")},
             **{metric: {(): counts[metric, ""]} for metric in alone},

@@ -206,8 +206,10 @@ class Loop:
         self.tally.count(metrics.FLOW_CHANGES, put, "put")
         self.tally.count(metrics.FLOW_CHANGES, dropped, "delete")
         for one in deltas if self._switch.connected else ():
-            if not one.whole:
+            if one.came:
                 self.tally.since(metrics.CHANGE, one.came)
+            if one.asked:
+                self.tally.since(metrics.WANT, one.asked)
         log.debug("flows", put=put, dropped=dropped, ms=round(1e3 * seconds, 2), revision=self.revision)
 
     def _hand_over(self, deltas: list[Delta], delta: FlowDelta) -> None:

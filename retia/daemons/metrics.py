@@ -45,6 +45,19 @@ COMPILE = Metric("retia_compile_seconds", Type.histogram, "What the rules took f
 BATCHES = Metric("retia_batches_total", Type.counter, "Batches of changes taken from the queue.")
 RECORDS = Metric("retia_record_changes_total", Type.counter, "Records of the store that came, changed or went.")
 SNAPSHOTS = Metric("retia_snapshots_total", Type.counter, "Whole reads of the store: one at the start, one a break.")
+WANT = Metric(
+    "retia_want_seconds",
+    Type.histogram,
+    "On an on-demand host, from the first packet for a destination to its flows confirmed by Open vSwitch.",
+)
+WANTS = Metric("retia_wants", Type.gauge, "Ports of other hosts that an on-demand host has flows for.")
+WANT_EVENTS = Metric(
+    "retia_want_events_total",
+    Type.counter,
+    "Destinations that an on-demand host looked up, those unknown to the store, those no packet was for any more "
+    "(aged out), and those that others crowded out.",
+    ("event",),
+)
 FLOWS_WANTED = Metric("retia_flows_wanted", Type.gauge, "Flows the rules ask for on this host.")
 FLOWS = Metric("retia_flows", Type.gauge, "Flows Open vSwitch has, by stage of the pipeline.", ("stage",))
 FLOW_CHANGES = Metric("retia_flow_changes_total", Type.counter, "Flows put and deleted after the load.", ("change",))
@@ -106,7 +119,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[Metric, str]] = Counter()
-        self.histograms = {CHANGE: Histogram(), COMPILE: Histogram()}
+        self.histograms = {CHANGE: Histogram(), COMPILE: Histogram(), WANT: Histogram()}
         self.database = False
 
     def count(self, metric: Metric, number: int = 1, label: str = "") -> None:

@@ -16,9 +16,11 @@ from retia.daemons.duties import Duties
 from retia.daemons.gateways import Gateways
 from retia.daemons.loop import Loop
 from retia.daemons.neighbours import COUNTS
+from retia.daemons.wants import COUNTS as WANTS
+from retia.daemons.wants import Wants
 from retia.flows.text import show_actions, show_match
 from retia.log import logger
-from retia.model.state import HostState
+from retia.model.state import FULL, ON_DEMAND, HostState
 from retia.pipeline.punts import PuntKind
 from retia.pipeline.stages import DROP, STAGES
 from retia.rules import Explanation
@@ -38,11 +40,14 @@ class Parts(NamedTuple):
     loop: Loop
     answerer: Answerer
     gateways: Gateways
+    wants: Wants | None = None
+    """In on-demand mode."""
 
 
 class Questions:
     def __init__(self, parts: Parts) -> None:
-        self._compiler, self._switch, self._sync, self._duties, self._loop, self._answerer, self._gateways = parts
+        self._compiler, self._switch, self._sync, self._duties, self._loop = parts[:5]
+        self._answerer, self._gateways, self._wants = parts[5:]
 
     @property
     def answers(self) -> Answers:
@@ -72,12 +77,27 @@ class Questions:
             "ports": sorted(map(self._labels().label, self._compiler.claims)),
             "peers": {host: str(address) for host, address in sorted(self._compiler.peers.items())},
             "answered": {kind.label: self._answerer.answered[kind] for kind in PuntKind},
+            "mode": self._mode(),
             "gateways": self._of_gateways(),
             "conflicts": len(self._compiler.conflicts),
             "problems": [
                 {"what": one.what, "where": one.where, "advice": one.advice} for one in self._duties.problems()
             ],
         }
+
+    def _mode(self) -> dict[str, Any]:
+        """What is read of the store, and what an on-demand host wants. `set`: what the setting says."""
+        if self._wants is None:
+            return {"set": FULL, "reads": "all"}
+        sync = self._wants.sync
+        counts = {name: self._wants.counts[name] for name in WANTS}
+        reads = "all" if sync.full else "own and wanted"
+        return {
+            "set": ON_DEMAND,
+            "reads": reads,
+            "gateway": sync.interest.is_gateway,
+            "wants": self._wants.number,
+        } | counts
 
     def _of_gateways(self) -> dict[str, Any]:
         """Physical neighbours, zones, and the tunnels that are watched: hosts, by whether they are reached."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from retia.model.kinds import DEFAULT_PROJECT
+
 TUNNEL_PORT = "retia-geneve"
 """The name of a host's one Geneve port."""
 
@@ -14,6 +16,16 @@ class Interface(NamedTuple):
     name: str
     ofport: int
     iface_id: str = ""
+
+
+def spelt(iface_id: str) -> tuple[str, str, str]:
+    """The project, switch and port in [PROJECT/]SWITCH/PORT. In anything else the switch is "", as none is called."""
+    parts = iface_id.split("/")
+    return (
+        parts[0] if len(parts) == 3 else DEFAULT_PROJECT,
+        parts[-2] if len(parts) in (2, 3) else "",
+        parts[-1],
+    )
 
 
 class InterfaceChange(NamedTuple):

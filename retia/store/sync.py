@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import NamedTuple
 
 from retia.errors import Problem, Retry, StoreAway
 from retia.log import logger
 from retia.model.kinds import Object
-from retia.store.contract import DATA, Event, Snapshot, Store
+from retia.store.contract import DATA, Batch, Event, Snapshot, Store
 from retia.store.records import OBJECTS, RESTORING, Identity, Thing, decode, identity
 
 AGAIN = 0.2
@@ -40,7 +40,9 @@ class Delta(NamedTuple):
     changes: tuple[Changed, ...]
     whole: bool = False
     came: float = 0.0
-    """When the first event of a delta that is not `whole` arrived, by `time.monotonic`."""
+    """When the first event of a delta that is not `whole` arrived, by `time.monotonic`; 0 where it has none."""
+    asked: float = 0.0
+    """When the first packet wanted something of it (`partial`); 0 where none did."""
 
 
 class Sync:
@@ -53,6 +55,9 @@ class Sync:
         self.revision = 0
         self.connected = False
         self.breaks = 0
+        self._came = asyncio.Event()
+        self._before: dict[Identity, Thing | None] = {}
+        """What the view had of things that are other since the last delta."""
 
     async def deltas(self) -> AsyncIterator[Delta]:
         """For ever. Reconnects by itself, and says each new reason why it has to; Fatal errors pass through."""
@@ -69,7 +74,11 @@ class Sync:
                 said = error.what
                 self.breaks += self.connected
                 self.connected = False
+                self._note_break()
                 await asyncio.sleep(AGAIN if error.after else 0)
+
+    def _note_break(self) -> None:
+        """What else is to be done about it."""
 
     async def first(self) -> Delta:
         """One snapshot, no watch. Raises StoreAway."""
@@ -78,16 +87,23 @@ class Sync:
     async def _snapshot(self) -> Delta:
         snapshot = await self._store.snapshot(self._prefix)
         self._check_whole(snapshot)
-        known = {who for key in snapshot.records if (who := identity(key)) is not None}
-        events = [Event(key, record.value) for key, record in snapshot.records.items()]
-        gone = [who for who in self.view if who not in known]
-        changes = [Changed(self.view.pop(who), None) for who in gone]
-        self.problems = {key: problem for key, problem in self.problems.items() if key in snapshot.records}
-        for start in range(0, len(events), SLICE):
-            changes += self._take(events[start : start + SLICE])
-            await asyncio.sleep(0)
+        await self._replace(snapshot, lambda kind: True)
         self.revision = snapshot.revision
-        return Delta(snapshot.revision, tuple(changes), whole=True)
+        return Delta(snapshot.revision, self._changes(), whole=True)
+
+    async def _replace(self, snapshot: Snapshot, is_of: Callable[[str], bool]) -> None:
+        """What the view has of the kinds of which this is true is to be what the snapshot says."""
+        known = {who for key in snapshot.records if (who := identity(key)) is not None}
+        for who in [who for who in self.view if is_of(who[0]) and who not in known]:
+            self._drop(who)
+        for key in [key for key in self.problems if key not in snapshot.records]:
+            who = identity(key)
+            if who is not None and is_of(who[0]):
+                del self.problems[key]
+        events = [Event(key, record.value) for key, record in snapshot.records.items()]
+        for start in range(0, len(events), SLICE):
+            self._take(events[start : start + SLICE])
+            await asyncio.sleep(0)
 
     def _check_whole(self, snapshot: Snapshot) -> None:
         """A store that is being restored, or that lost everything, must not cost a flow. Raises Retry.
@@ -103,27 +119,26 @@ class Sync:
 
     async def _watch(self) -> AsyncIterator[Delta]:
         """Watch in a task of its own, so that what comes while the reader works is squashed."""
-        waiting: list[Event] = []
-        revisions: list[tuple[int, float]] = []
-        came = asyncio.Event()
+        waiting: list[Batch] = []
+        moments: list[float] = []
 
         async def follow() -> None:
             async for batch in self._store.watch(self._prefix, self.revision + 1):
-                waiting.extend(batch.events)
-                revisions.append((batch.revision, time.monotonic()))
-                came.set()
+                waiting.append(batch)
+                moments.append(time.monotonic())
+                self._came.set()
 
         task = asyncio.create_task(follow(), name="watch")
-        task.add_done_callback(lambda _: came.set())
+        task.add_done_callback(lambda _: self._came.set())
         try:
             while True:
-                await came.wait()
-                came.clear()
-                events, waiting[:] = list(waiting), []
-                if events:
-                    self.revision, arrived = revisions[-1][0], revisions[0][1]
-                    revisions.clear()
-                    yield Delta(self.revision, tuple(self._take(events)), came=arrived)
+                if not task.done():
+                    await self._came.wait()
+                self._came.clear()
+                batches, waiting[:] = list(waiting), []
+                came, moments[:] = moments[0] if moments else 0.0, []
+                if batches or (self._has_more and not task.done()):
+                    yield await self._turn(batches, came)
                 elif task.done():
                     task.result()
                     return
@@ -131,21 +146,34 @@ class Sync:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def _take(self, events: list[Event]) -> list[Changed]:
-        """Net changes of these events, by thing: put and delete in one batch leave nothing."""
-        before: dict[Identity, Thing | None] = {}
+    @property
+    def _has_more(self) -> bool:
+        """Whether there is something to do beside what came from the store."""
+        return False
+
+    async def _turn(self, batches: list[Batch], came: float) -> Delta:
+        """What has come, of which the first at the moment `came`."""
+        for batch in batches:
+            self._take(batch.events)
+            self.revision = batch.revision
+        return Delta(self.revision, self._changes(), came=came)
+
+    def _changes(self) -> tuple[Changed, ...]:
+        """Net changes since the last delta, by thing: put and delete in one batch leave nothing."""
+        pairs = (Changed(old, self.view.get(who)) for who, old in self._before.items())
+        changes = tuple(pair for pair in pairs if pair.old != pair.new)
+        self._before = {}
+        return changes
+
+    def _take(self, events: Iterable[Event]) -> None:
         for event in events:
             who = identity(event.key)
-            if who is None:
-                continue
-            before.setdefault(who, self.view.get(who))
-            self._take_one(who, event)
-        pairs = [Changed(old, self.view.get(who)) for who, old in before.items()]
-        return [pair for pair in pairs if pair.old != pair.new]
+            if who is not None:
+                self._take_one(who, event)
 
     def _take_one(self, who: Identity, event: Event) -> None:
         if event.value is None:
-            self.view.pop(who, None)
+            self._drop(who)
             self.problems.pop(event.key, None)
             return
         thing = decode(event.key, event.value)
@@ -155,4 +183,10 @@ class Sync:
             self.problems[event.key] = thing
             return
         self.problems.pop(event.key, None)
+        self._before.setdefault(who, self.view.get(who))
         self.view[who] = thing
+
+    def _drop(self, who: Identity) -> None:
+        if who in self.view:
+            self._before.setdefault(who, self.view[who])
+            del self.view[who]

@@ -16,17 +16,18 @@ from retia.model.kinds import KINDS, Edge, Object, Port, Router, RouterPort, Swi
 from retia.model.network import Network, addresses_of
 from retia.store import fence, records
 from retia.store.contract import INDEX, Transaction
+from retia.store.index import address_key, mac_key, name_key
 
 
 def index_keys(item: Object) -> Iterator[str]:
     """The index keys an object holds while it lives; their value is its id."""
     scope = getattr(item, item.parent) if item.parent else item.project
-    yield f"{INDEX}name/{item.kind}/{scope}/{item.name}"
+    yield name_key(item.kind, scope, item.name)
     if isinstance(item, (Switch, Router)):
         yield f"{INDEX}key/datapath/{item.key}"
     if isinstance(item, (Port, RouterPort)):
-        yield f"{INDEX}mac/{item.switch}/{item.mac}"
-        yield from (f"{INDEX}address/{item.switch}/{address}" for address in addresses_of(item))
+        yield mac_key(item.switch, item.mac)
+        yield from (address_key(item.switch, address) for address in addresses_of(item))
         yield f"{INDEX}key/port/{getattr(item, item.parent)}/{item.key}"
     if isinstance(item, RouterPort):
         yield f"{INDEX}key/port/{item.switch}/{item.switch_key}"
