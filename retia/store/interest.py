@@ -88,12 +88,6 @@ class Interest:
         while self.asked and next(iter(self.asked.values())) <= now:
             del self.asked[next(iter(self.asked))]
 
-    def let_go(self, port: str, known: Port | None) -> None:
-        """It is not wanted any more; who asks for it again is to be heard at once."""
-        self.wanted.pop(port, None)
-        for key in _keys(known) if known is not None else ():
-            self.asked.pop(key, None)
-
     # -- what it says ----------------------------------------------------------------------------------------------
 
     @property
@@ -124,22 +118,22 @@ class Interest:
         return self._keys.get(key, "")
 
     def follows(self, port: str) -> bool:
-        """Whether all that happens to this port is of interest."""
-        return port in self.own or port in self.wanted or port in self.ids
+        """Whether all that happens to this port is of interest, and what it is was read."""
+        return port in self.own or port in self.wanted
 
     def takes(self, thing: object) -> bool:
-        """Whether a port that was not followed, by its record or its binding, is to be from now on."""
+        """Whether a port that was not followed, by its record or its binding, is to be read and followed now."""
         if isinstance(thing, Binding):
-            return thing.host == self.host
+            return thing.host == self.host or thing.port in self.ids
         if not isinstance(thing, Port):
             return False
         if self.asked and any(key in self.asked for key in _keys(thing)):
             self.wanted[thing.id] = None
             return True
-        return (thing.switch, thing.name) in self._named()
+        return thing.id in self.ids or (thing.switch, thing.name) in self._named()
 
     def settle(self, port: str, known: Port | None, binding: Binding | None) -> bool:
-        """Whether a port is kept, now that this is known of it."""
+        """Whether a port is kept, now that this is known of it. Where it is not, who asks for it again is heard."""
         here = binding is not None and binding.host == self.host
         if here or port in self.ids or (known is not None and (known.switch, known.name) in self._named()):
             self.own.add(port)
@@ -151,7 +145,11 @@ class Interest:
             self.wanted.pop(port, None)
         elif was_own:
             self.wanted[port] = None
-        return port in self.wanted
+        if port in self.wanted:
+            return True
+        for key in _keys(known) if known is not None else ():
+            self.asked.pop(key, None)
+        return False
 
 
 def _keys(port: Port) -> list[str]:

@@ -87,8 +87,7 @@ class PartialSync(Sync):
     def forget(self, ports: Iterable[str]) -> None:
         """They are wanted no more."""
         for port in ports:
-            known = self.view.get((Port.kind, port))
-            self.interest.let_go(port, known if isinstance(known, Port) else None)
+            self.interest.wanted.pop(port, None)
             self._touched.add(port)
         self._came.set()
 
@@ -176,6 +175,8 @@ class PartialSync(Sync):
         """What lacks of that which is of interest now; and what is not goes."""
         names, asking, fetching = self.interest.name_keys, self._asking, self._fetching
         self._asking, self._fetching = [], set()
+        if names != self._looked:
+            self._touched |= self.interest.own
         fresh, self._looked = names - self._looked, names
         fetching |= self.interest.ids - self.interest.own
         if fresh or asking:

@@ -17,8 +17,11 @@ class Reader:
     """Reads a sync's deltas in the background."""
 
     def __init__(self, store: Store) -> None:
-        self.sync, self.deltas = Sync(store), asyncio.Queue()
+        self.sync, self.deltas = self.make(store), asyncio.Queue()
         self.task = asyncio.create_task(self._read())
+
+    def make(self, store: Store) -> Sync:
+        return Sync(store)
 
     async def _read(self) -> None:
         async for delta in self.sync.deltas():

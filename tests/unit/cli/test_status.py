@@ -69,6 +69,7 @@ ANSWER = {
     "peers": {},
     "problems": [],
     "gateways": {"neighbours": {}, "waiting": 0, "zones": 0, "reached": {}},
+    "mode": {"set": "full", "reads": "all"},
 }
 
 
@@ -83,3 +84,21 @@ def test_a_host_says_what_it_reaches_and_knows(capsys: pytest.CaptureFixture[str
     assert "tunnels   hv1 is reached, hv3 is not reached" in lines
     assert "outside   neighbours: 1 asked, 3 known, 2 packets wait" in lines
     assert "zones     4 of connection tracking" in lines
+
+
+def test_a_host_says_in_which_mode_it_is_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    def said(**told: object) -> list[str]:
+        command._show_local({**ANSWER, "mode": told}, Form.table)
+        return [line for line in capsys.readouterr().out.splitlines() if line.startswith(("mode", "wants"))]
+
+    assert said(set="full", reads="all") == ["mode      full"]
+    counts = {"wants": 3, "looked-up": 5, "unknown": 1, "aged-out": 2, "crowded-out": 0}
+    on_demand = {"set": "on-demand", "gateway": False, **counts}
+    assert said(**on_demand, reads="own and wanted") == [
+        "mode      on-demand",
+        "wants     3: 5 looked up, 1 unknown, 2 aged out, 0 crowded out",
+    ]
+    (line,) = said(**{**on_demand, "gateway": True}, reads="all")
+    assert line == "mode      full, though on-demand is set: it is an edge or has an uplink"
+    (line,) = said(**on_demand, reads="all")
+    assert line.endswith("restart it")
