@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,7 +22,7 @@ from retia.flows.flow import Flow, FlowKey
 from retia.model.document import parse
 from retia.model.kinds import Port
 from retia.model.local import Interface, InterfaceChange
-from retia.model.state import Alive, Binding, HostProblem
+from retia.model.state import FULL, Alive, Binding, HostProblem
 from retia.store import barrier, catalog
 from retia.store.changes import Changes
 from retia.store.contract import Transaction
@@ -97,9 +97,12 @@ class Remembering(Sender):
 
 
 class Agent:
+    mode = FULL
+
     def __init__(self, store: MemoryStore, host: str, run_dir: str, direct_exit: bool = False) -> None:
-        self.store, self.sync, self.switch = store, Sync(store), Remembering()
+        self.store, self.switch = store, Remembering()
         self.compiler = Compiler(host)
+        self.sync = self.make_sync(Path(run_dir))
         self.unreachable: list[Punted] = []
         self.host = HostAgent(store, host, 5)
         self.duties = Duties(self.host, self.compiler, self.switch)
@@ -108,28 +111,46 @@ class Agent:
         self.tracer = Tracer(self.compiler, self.switch, store)
         self.loop = Loop(self.compiler, self.switch, self.duties, self.gateways, self.tracer)
 
+    def make_sync(self, run_dir: Path) -> Sync:
+        return Sync(self.store)
+
     async def follow(self) -> None:
         async for delta in self.sync.deltas():
             self.loop.inbox.put_nowait(delta)
 
+    def more(self) -> list[Coroutine]:
+        """What else it does."""
+        return []
+
+    def report(self, event: InterfacesChanged) -> None:
+        self.loop.inbox.put_nowait(event)
+
     def plug(self, *interfaces: Interface, whole: bool = False) -> None:
         changes = tuple(InterfaceChange(None, one) for one in interfaces)
-        self.loop.inbox.put_nowait(InterfacesChanged(changes, whole))
+        self.report(InterfacesChanged(changes, whole))
         if whole:
             self.loop.inbox.put_nowait(AttachmentsChanged((), True))
 
     def unplug(self, interface: Interface) -> None:
-        self.loop.inbox.put_nowait(InterfacesChanged((InterfaceChange(interface, None),)))
+        self.report(InterfacesChanged((InterfaceChange(interface, None),)))
 
 
 @contextlib.asynccontextmanager
-async def running(store: MemoryStore, name: str, run_dir: str | None = None, direct_exit: bool = False):
-    await register(store, name, Ip.parse("192.0.2.1" if name == "hv1" else "192.0.2.2"), "test")
+async def running(
+    store: MemoryStore, name: str, run_dir: str | None = None, direct_exit: bool = False, kind: type[Agent] = Agent
+):
+    await register(store, name, Ip.parse("192.0.2.1" if name == "hv1" else "192.0.2.2"), "test", kind.mode)
     own = TemporaryDirectory()
-    agent = Agent(store, name, run_dir or own.name, direct_exit)
+    agent = kind(store, name, run_dir or own.name, direct_exit)
     gateways = agent.gateways
     works = [agent.follow(), agent.loop.run(), agent.duties.run(), agent.host.run()]
-    works += [gateways.neighbours.run(), gateways.announcer.run(), gateways.direct.run(), agent.tracer.run()]
+    works += [
+        gateways.neighbours.run(),
+        gateways.announcer.run(),
+        gateways.direct.run(),
+        agent.tracer.run(),
+        *agent.more(),
+    ]
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield agent
