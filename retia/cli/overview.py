@@ -10,13 +10,13 @@ from rich.text import Text
 
 from retia.cli.output import table
 from retia.compile.explain import Labels
-from retia.model.kinds import Edge, Host, Port
-from retia.model.state import Applied, Binding, HostProblem, HostState, alive_hosts, host_standing
+from retia.model.kinds import Edge, Host, Port, Uplink
+from retia.model.state import FULL, Applied, Binding, HostProblem, HostState, alive_hosts, host_standing
 from retia.store.contract import DATA, Store
 from retia.store.records import Thing
 from retia.store.sync import Sync
 
-COLUMNS = ("host", "state", "tunnel", "ports", "flows", "applied", "problems")
+COLUMNS = ("host", "state", "mode", "tunnel", "ports", "flows", "applied", "problems")
 EDGE_COLUMNS = ("router", "edge", "priority", "state")
 NOBODY = "no host has registered: start `retia agent`"
 
@@ -38,10 +38,12 @@ def overview(sync: Sync, told: list[Thing], last: int) -> Overview:
     alive = alive_hosts(things)
     states = {one.host: one for one in things if isinstance(one, HostState)}
     declared = {one.name: one for one in things if isinstance(one, Host)}
+    gateways = {one.host for one in things if isinstance(one, (Edge, Uplink))}
     hosts = [
         {
             "host": host,
             "state": host_standing(host, alive, states, declared),
+            "mode": _mode(states.get(host), declared.get(host), gateways),
             "tunnel": str(states[host].tunnel) if host in states else "",
             "ports": ports[host],
             "flows": applied[host].flows if host in applied else 0,
@@ -95,10 +97,17 @@ def _applied(told: Applied | None, last: int) -> str:
     return str(told.revision) if told.revision >= last else f"{told.revision}, behind"
 
 
+def _mode(state: HostState | None, declared: Host | None, gateways: set[str]) -> str:
+    """In which a host is: one that is an edge or has an uplink is full, whatever its setting says."""
+    return FULL if state is None or (declared is not None and declared.id in gateways) else state.mode
+
+
 def page(answer: Overview) -> RenderableType:
     """For people."""
-    rows = [[host[column] for column in COLUMNS] for host in answer["hosts"]]
-    hosts = table([column.upper() for column in COLUMNS], rows) if rows else Text(NOBODY)
+    modest = any(host["mode"] != FULL for host in answer["hosts"])
+    columns = [column for column in COLUMNS if modest or column != "mode"]
+    rows = [[host[column] for column in columns] for host in answer["hosts"]]
+    hosts = table([column.upper() for column in columns], rows) if rows else Text(NOBODY)
     count = f"\n{answer['bound']} of {answer['ports']} ports live on a host; store at revision {answer['revision']}"
     edges = [[edge[column] for column in EDGE_COLUMNS] for edge in answer["edges"]]
     routers: list[RenderableType] = [Text(), table([column.upper() for column in EDGE_COLUMNS], edges)] if edges else []

@@ -10,7 +10,7 @@ import pytest
 
 from retia.cli import status as command
 from retia.cli.output import Form
-from retia.model.state import Alive
+from retia.model.state import FULL, ON_DEMAND, Alive
 from retia.store.contract import Transaction
 from retia.store.etcd import Access, EtcdStore
 from retia.store.host import register
@@ -49,9 +49,20 @@ def test_without_edges_nothing_is_said_of_them(cli: Cli) -> None:
     assert edges(cli) == [] and "EDGE" not in cli.ok("status")
 
 
-async def start(endpoint: str, host: str) -> None:
+def test_modes_are_told_where_one_is_not_full(cli: Cli) -> None:
+    cli.ok("apply", "-f", "-", text=GATEWAYS)
+    edge = edges(cli)[0][1]
+    assert "MODE" not in cli.ok("status")
+    for host in (edge, "hv9"):
+        asyncio.run(start(cli.endpoint, host, ON_DEMAND))
+    modes = {one["host"]: one["mode"] for one in json.loads(cli.ok("status", "-o", "json"))["hosts"]}
+    assert (modes[edge], modes["hv9"]) == (FULL, ON_DEMAND), "an edge is full whatever its setting says"
+    assert "MODE" in cli.ok("status").splitlines()[0]
+
+
+async def start(endpoint: str, host: str, mode: str = FULL) -> None:
     store = EtcdStore(Access((endpoint,)))
-    await register(store, host, Ip.parse("192.0.2.1"), "test")
+    await register(store, host, Ip.parse("192.0.2.1"), "test", mode)
     alive = Alive(host=host)
     await store.commit(Transaction(puts={key_of(alive): encode(alive)}))
     await store.close()

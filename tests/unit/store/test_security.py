@@ -12,14 +12,18 @@ from pathlib import Path
 import pytest
 
 from retia.errors import NotFound, Retry, StoreRefused
+from retia.model.kinds import Port
 from retia.model.state import Alive, Applied, Binding, HostProblem, HostState
 from retia.store import schema
 from retia.store.contract import INDEX, Transaction
 from retia.store.etcd import Access, EtcdStore
 from retia.store.host import HostAgent, register
+from retia.store.index import address_key
+from retia.store.partial import PartialSync
 from retia.store.records import OBJECTS, encode, key_of
 from retia.store.roles import Roles
 from retia.values import Ip
+from tests.contract.store.test_partial import WEB, bound, port, put
 from tests.etcd import EtcdServer
 
 # -- users and roles -----------------------------------------------------------------------------------------------
@@ -97,6 +101,15 @@ async def test_an_agent_does_all_its_work_with_its_role(guarded: Guarded) -> Non
     living.cancel()
     await asyncio.gather(living, return_exceptions=True)
     assert await guarded.hv1.get(key_of(Alive(host="hv1"))) is None, "it let its lease go"
+
+
+async def test_an_on_demand_agent_reads_all_it_needs_with_its_role(guarded: Guarded) -> None:
+    await put(guarded.root, WEB, port(1), port(2), bound(1, "hv2"), bound(2, "hv1"))
+    sync = PartialSync(guarded.hv1, "hv1")
+    sync.plug([], True, lambda: None)
+    sync.want(address_key("s", port(1).addresses[0]))
+    await sync.first()
+    assert {(Port.kind, "id1"), (Port.kind, "id2"), (Binding.kind, "id1")} <= set(sync.view)
 
 
 async def test_an_operator_declares_and_gives_no_rights(guarded: Guarded) -> None:
