@@ -1,6 +1,6 @@
 """`make bench`: Retia beside OVN, in one run. Prints a table, keeps JSON; exits 1 when a target is missed.
 
-    python -m bench [--quick] [--json FILE] [--only PART ...]        PART: routed flat null harness
+    python -m bench [--quick] [--json FILE] [--only PART ...]        PART: routed flat null harness demand
 
 `QUICK=1` is `--quick`: fewer samples and sizes. Needs root, etcd, Open vSwitch; fetches OVN where it is missing.
 """
@@ -18,17 +18,17 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench import compile, null_switch, ovn_programs, report
+from bench import compile, demand, null_switch, ovn_programs, report
 from bench.contender import Contender
 from bench.figures import Figure, figure
 from bench.network import Size
 from bench.ours import Ours
 from bench.ovn import Ovn
 from bench.rounds import Effort, Rounds, Rows
-from bench.targets import AT, FLAT, ROUTED, judge
+from bench.targets import AT, DEMAND, FLAT, ROUTED, judge
 
 RESULTS = Path(__file__).resolve().parents[1] / "build/bench"
-PARTS = ("routed", "flat", "null", "harness")
+PARTS = ("routed", "flat", "null", "harness", "demand")
 FULL = {100: Effort(50, 8, 30), 1_000: Effort(50, 8, 30), 10_000: Effort(50, 40, 120)}
 QUICK = {1_000: Effort(10, 2, 30), 10_000: Effort(15, 8, 120)}
 HARNESS = {
@@ -119,6 +119,9 @@ def main(arguments: list[str]) -> int:
         changes = null(options.quick)
     if "harness" in options.only:
         harness(options.quick, shapes)
+    if "demand" in options.only:
+        say(DEMAND)
+        shapes[DEMAND] = demand.measure(Size(10_000), 10 if options.quick else demand.SAMPLES)
     if "flat" in options.only:
         flat(programs, options.quick, shapes)
     if "routed" in options.only:

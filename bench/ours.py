@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 from bench import gateway
@@ -35,8 +35,9 @@ T = TypeVar("T")
 class Ours:
     name, agent = "Retia", "agent"
 
-    def __init__(self, size: Size) -> None:
-        self.size = size
+    def __init__(self, size: Size, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` of its agent, as variables."""
+        self.size, self._settings = size, settings
         self.processes = Processes("retia")
         self._runner = asyncio.Runner()
         try:
@@ -65,7 +66,8 @@ class Ours:
         self._start_agent()
         wait_until(self._has_bridge, "the agent's bridge")
         local = [n for n in range(self.size.ports) if host_of(self.size, n) == "me"]
-        self.vswitch.plug([f"g{n}" for n in local], [f"p{n}" for n in local])
+        if local:
+            self.vswitch.plug([f"g{n}" for n in local], [f"p{n}" for n in local])
         self._do(self._writer.claimed(len(local)))
         self._stop_agent()
         self.observer = Observer(self.vswitch.management)
@@ -81,7 +83,7 @@ class Ours:
         where = str(self.processes.dir)
         words = ["--etcd", self.endpoint, "--host", "me", "--run-dir", where, "agent", "--ovs-run-dir", where]
         words += ["--tunnel-address", str(tunnel("me")), "--log-level", "warning", "--datapath", "system"]
-        self.processes.start("agent", [sys.executable, "-m", "retia", *words])
+        self.processes.start("agent", [sys.executable, "-m", "retia", *words], self._settings)
 
     def _stop_agent(self, how: int = signal.SIGTERM) -> None:
         self.processes.stop("agent", how)

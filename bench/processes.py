@@ -92,7 +92,11 @@ class Processes:
 
     def peak(self) -> dict[str, float]:
         """Most resident megabytes each had so far."""
-        return {name: _peak(child.pid) for name, child in self._children.items()}
+        return {name: _memory(child.pid, "VmHWM") for name, child in self._children.items()}
+
+    def resident(self, name: str) -> float:
+        """Resident megabytes of one now."""
+        return _memory(self.pid(name), "VmRSS")
 
     def settle(self, quiet: int = 3, seconds: float = 120.0, slot: float = 0.1) -> None:
         """Until all are idle for `quiet` slots in a row: what a change set off has ended."""
@@ -109,9 +113,9 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def _peak(pid: int) -> float:
+def _memory(pid: int, which: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{which}:"):
             return int(line.split()[1]) / 1024
     return 0.0
 

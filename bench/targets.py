@@ -48,6 +48,11 @@ CHANGES = ("add", "move", "delete", "floating IP", "SNAT", "edge added")
 
 SAME_COST, FLAT_COST = 2.0, 1.2
 
+DEMAND = "10,000 ports, a host of 10 in either mode"
+FLOWS, MEMORY, FIRST = "flows", "memory the network adds to the agent", "first packet to direct flow"
+OF_FULL, SOON = 20, 20.0
+"""On-demand mode needs at most this part of full mode, and makes flows within so many milliseconds."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -64,7 +69,9 @@ def judge(shapes: Mapping[str, Rows], changes: Mapping[int, Mapping[str, Figure]
     verdicts += [_most(row, most, rows.get(row, {})) for row, most in MOST.items()]
     verdicts += [_flat(shapes), *_same_cost(changes)]
     verdicts += [_same_flows(row, shapes) for row in SAME_FLOWS]
-    return verdicts
+    demand = shapes.get(DEMAND, {})
+    verdicts += [_of_full(row, demand) for row in (FLOWS, MEMORY)]
+    return [*verdicts, _most(FIRST, SOON, demand.get(FIRST, {}))]
 
 
 def _share(row: str, part: int, found: Mapping[str, Figure]) -> Verdict:
@@ -80,6 +87,15 @@ def _most(row: str, most: float, found: Mapping[str, Figure]) -> Verdict:
     if US not in found:
         return Verdict(row, wanted, "no result", False)
     return Verdict(row, wanted, number(found[US].median), found[US].median <= most)
+
+
+def _of_full(row: str, rows: Rows) -> Verdict:
+    what, wanted = f"{row}, on-demand", f"at most 1/{OF_FULL} of full mode's"
+    less, full = (rows.get(f"{row}, {mode}", {}).get(US) for mode in ("on-demand", "full"))
+    if less is None or full is None:
+        return Verdict(what, wanted, "no result", False)
+    got = f"1/{number(full.median / less.median)}" if less.median > 0 else "0"
+    return Verdict(what, wanted, got, less.median * OF_FULL <= full.median)
 
 
 def _same_flows(row: str, shapes: Mapping[str, Rows]) -> Verdict:

@@ -9,7 +9,21 @@ from rich.console import Console
 
 from bench.figures import Figure, figure
 from bench.report import Result, load, page, show
-from bench.targets import AT, CHANGES, FLAT, MOST, SAME_FLOWS, SHARES, Rows, Verdict, judge
+from bench.targets import (
+    AT,
+    CHANGES,
+    DEMAND,
+    FIRST,
+    FLAT,
+    FLOWS,
+    MEMORY,
+    MOST,
+    SAME_FLOWS,
+    SHARES,
+    Rows,
+    Verdict,
+    judge,
+)
 
 COST = {size: {name: figure([2.0], "ms") for name in ("cold", *CHANGES)} for size in (100, 50_000)}
 
@@ -26,7 +40,12 @@ def rows() -> dict[str, dict[str, Figure]]:
 def shapes(**changed: dict[str, Figure]) -> dict[str, Rows]:
     flat = {"nothing to all flows": {"Retia": figure([2.4], "s")}}
     at = rows() | {name.replace("_", " "): found for name, found in changed.items()}
-    return {AT: at, FLAT: flat, SMALL: {row: rows()[row] for row in SAME_FLOWS}}
+    return {AT: at, FLAT: flat, SMALL: {row: rows()[row] for row in SAME_FLOWS}, DEMAND: demand()}
+
+
+def demand() -> Rows:
+    made = {f"{row}, {mode}": cost for row in (FLOWS, MEMORY) for mode, cost in (("full", 200.0), ("on-demand", 10.0))}
+    return {row: {"Retia": figure([cost], "")} for row, cost in (made | {FIRST: 20.0}).items()}
 
 
 def missed(verdicts: list[Verdict]) -> list[str]:
@@ -36,7 +55,7 @@ def missed(verdicts: list[Verdict]) -> list[str]:
 def test_all_targets_may_just_be_held() -> None:
     verdicts = judge(shapes(), COST)
     assert missed(verdicts) == []
-    assert len(verdicts) == len(SHARES) + len(MOST) + len(SAME_FLOWS) + len(CHANGES) + 1
+    assert len(verdicts) == len(SHARES) + len(MOST) + len(SAME_FLOWS) + len(CHANGES) + 4
 
 
 @pytest.mark.parametrize("row", [*SHARES, *MOST])
@@ -55,7 +74,7 @@ def test_no_result_of_ours_misses(row: str) -> None:
 
 
 def test_nothing_measured_misses_everything() -> None:
-    assert len(missed(judge({}, {}))) == len(SHARES) + len(MOST) + len(SAME_FLOWS) + len(CHANGES) + 1
+    assert len(missed(judge({}, {}))) == len(SHARES) + len(MOST) + len(SAME_FLOWS) + len(CHANGES) + 4
 
 
 def test_a_flat_switch_may_cost_little_more_than_a_routed_one() -> None:
@@ -103,3 +122,12 @@ def test_a_kept_result_gives_the_same_page(tmp_path) -> None:
     file.write_text(json.dumps(result().data()))
     assert page(load(file)) == page(result())
     assert "**missed**" in page(result())
+
+
+@pytest.mark.parametrize(("row", "what"), [(f"{FLOWS}, on-demand",) * 2, (f"{MEMORY}, on-demand",) * 2, (FIRST, FIRST)])
+def test_on_demand_mode_is_held_against_full_mode(row: str, what: str) -> None:
+    worse = shapes()
+    worse[DEMAND] = {**demand(), row: {"Retia": figure([demand()[row]["Retia"].median * 1.01], "")}}
+    assert missed(judge(worse, COST)) == [what]
+    worse[DEMAND] = {name: found for name, found in demand().items() if name != row}
+    assert missed(judge(worse, COST)) == [what]
