@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,15 @@ from retia.errors import InvalidInput, NotFound
 from retia.lab import commands, story
 from retia.lab.failure import CheckFailed
 from retia.lab.runner import Report, Result
+from retia.model.state import FULL, ON_DEMAND
+
+
+class Mode(StrEnum):
+    """As `mode` of the settings."""
+
+    full = FULL
+    on_demand = ON_DEMAND
+
 
 app = typer.Typer(name="lab", help="Networks to try things on: hosts and guests as namespaces.", no_args_is_help=True)
 
@@ -41,11 +51,17 @@ def check(
     software: Annotated[
         bool, typer.Option("--software", help="All of it in this process, without root: no Open vSwitch, no etcd.")
     ] = False,
+    mode: Annotated[Mode, typer.Option(help="What its hosts are set to; an edge, or else the last one, is full.")] = (
+        Mode.full
+    ),
     output: Output = Form.table,
 ) -> None:
     """Bring a lab up, run its checks, take it down. Exit 1 when a check failed."""
+    if mode is not Mode.full and (keep or not Path(lab).is_file()):
+        advice = "give the lab file's path, without --keep"
+        raise InvalidInput("a mode is for one check of a file", where="--mode", advice=advice)
     if Path(lab).is_file():
-        result = _check_file(Path(lab), keep, software, _tell(output))
+        result = _check_file(Path(lab), keep, software, mode, _tell(output))
     elif "/" in lab or "." in lab:
         raise NotFound("there is no such lab file", where=lab, advice="labs/ has some")
     elif software:
@@ -59,13 +75,13 @@ def check(
         raise CheckFailed(f"{len(failed)} checks failed: {', '.join(failed)}", where=result.lab)
 
 
-def _check_file(file: Path, keep: bool, software: bool, report: Report) -> Result:
+def _check_file(file: Path, keep: bool, software: bool, mode: Mode, report: Report) -> Result:
     if not software:
-        return commands.check(file, keep, report)
+        return commands.check(file, keep, report, mode.value)
     if keep:
         raise InvalidInput("a software lab ends with its check", where="--keep", advice="leave out one of the two")
     log.configure("error")  # its agents are in this process, and what they say is no answer
-    return commands.check_software(file, report)
+    return commands.check_software(file, report, mode.value)
 
 
 @app.command(context_settings={"allow_extra_args": True, "allow_interspersed_args": False})

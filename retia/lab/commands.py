@@ -28,6 +28,7 @@ from retia.lab.remove import remove
 from retia.lab.runner import Report, Result
 from retia.lab.software.lab import SoftwareLab
 from retia.lab.spaces import SpacesLab
+from retia.model.state import FULL
 
 T = TypeVar("T")
 LEFT_OVER = "left over"
@@ -70,9 +71,9 @@ def up(path: Path, report: Report = silent, name: str = "", agents: bool = True)
     return _run(work())
 
 
-def check(path: Path, keep: bool = False, report: Report = silent) -> Result:
-    """Bring a lab up beside all others, run its checks, take it down (unless `keep`)."""
-    file = lab_file.load(path)
+def check(path: Path, keep: bool = False, report: Report = silent, mode: str = FULL) -> Result:
+    """Bring a lab up beside all others, run its checks, take it down (unless `keep`). `mode`: its hosts'."""
+    file = lab_file.load(path, mode)
 
     async def work() -> Result:
         begin = time.monotonic()
@@ -84,9 +85,9 @@ def check(path: Path, keep: bool = False, report: Report = silent) -> Result:
     return result
 
 
-def check_software(path: Path, report: Report = silent) -> Result:
+def check_software(path: Path, report: Report = silent, mode: str = FULL) -> Result:
     """The same checks in this process, without root: software switches, real agents, a store in memory."""
-    file = lab_file.load(path)
+    file = lab_file.load(path, mode)
 
     async def work() -> Result:
         begin = time.monotonic()

@@ -6,7 +6,7 @@ text ──reader──► LabFile(hosts, guests, outside, network, checks), or 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -28,6 +28,8 @@ from retia.lab.reader import Reader, Spot, Wrong, compose
 from retia.lab.step import Step
 from retia.lab.words import HostName, parsers
 from retia.model.document import Document
+from retia.model.kinds import Edge, Uplink
+from retia.model.state import FULL
 from retia.values import Cidr, Ip, Mac
 
 
@@ -96,8 +98,27 @@ class LabFile:
         return segments(self.outside.values(), self.physical.values())
 
 
-def load(path: Path) -> LabFile:
+def load(path: Path, mode: str = FULL) -> LabFile:
     """Raises InvalidDocument with every problem, or InvalidInput for a file that cannot be read."""
+    return in_mode(_load(path), mode)
+
+
+def in_mode(file: LabFile, mode: str) -> LabFile:
+    """With all agents set to a mode, but where the file sets one. One host is full: an edge or one with an uplink is
+    by itself; where there is none, the last."""
+    if mode == FULL:
+        return file
+    gateways = {one.names[-1] for one in (file.network.wanted if file.network else ()) if one.kind in (Edge, Uplink)}
+    last = file.hosts[-1:] if gateways.isdisjoint(file.hosts) else ()
+    given = {SettingName("mode"): mode}
+    settings = {
+        HostName(host): (given if host not in last else {}) | file.settings.get(HostName(host), {})
+        for host in file.hosts
+    }
+    return replace(file, settings=settings)
+
+
+def _load(path: Path) -> LabFile:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
