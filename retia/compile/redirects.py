@@ -164,6 +164,11 @@ def addressed(rank: Rank, address: Ip) -> tuple[Rank, Ip]:
 
 
 @fn
+def address_in(first: tuple[Rank, Ip]) -> Ip:
+    return first[1]
+
+
+@fn
 def by_tunnel(first: tuple[Rank, Ip]) -> Actions:
     return (*MARK, *tunnel_to(first[1]))
 
@@ -247,9 +252,9 @@ def to_helper(g: str, o: int, a: Ip) -> Rule:
 
 
 @rule
-def no_helper_lives(h: str) -> Rule:
-    "Where none lives, it is dropped."
-    return FlowRow(HELPER, HELPER.priority("miss"), ANYTHING, drop(Reason.NO_FULL_HOST), h) <= [Asks(h)]
+def no_helper_lives(h: str, f: tuple[Rank, Ip]) -> Rule:
+    "Where none seems to live, the first: BFD may be silent while packets pass, and there is nobody else."
+    return FlowRow(HELPER, HELPER.priority("miss"), ANYTHING, tunnel_to(address_in(f)), h) <= [FirstHelper(h, f)]
 
 
 @rule

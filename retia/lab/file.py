@@ -29,7 +29,7 @@ from retia.lab.step import Step
 from retia.lab.words import HostName, parsers
 from retia.model.document import Document
 from retia.model.kinds import Edge, Uplink
-from retia.model.state import FULL
+from retia.model.state import FULL, ON_DEMAND
 from retia.values import Cidr, Ip, Mac
 
 
@@ -91,6 +91,12 @@ class LabFile:
     outside: dict[str, Outside] = field(default_factory=dict)
     physical: dict[HostName, dict[BridgeName, Attached]] = field(default_factory=dict)
     settings: dict[HostName, dict[SettingName, str]] = field(default_factory=dict)
+    mode: str = FULL
+    """What the check sets hosts to whose mode the file leaves open."""
+
+    @property
+    def on_demand(self) -> bool:
+        return self.mode == ON_DEMAND
 
     @property
     def segments(self) -> list[str]:
@@ -115,7 +121,7 @@ def in_mode(file: LabFile, mode: str) -> LabFile:
         HostName(host): (given if host not in last else {}) | file.settings.get(HostName(host), {})
         for host in file.hosts
     }
-    return replace(file, settings=settings)
+    return replace(file, settings=settings, mode=mode)
 
 
 def _load(path: Path) -> LabFile:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from retia.compile.modes import HELPERS
 from retia.errors import RetiaError
 from retia.lab.lab import Lab
 from retia.lab.step import Step
+from retia.pipeline.stage import Stage
+from retia.pipeline.stages import HELPER, WANT
+
+HELPED = 10.0
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,28 @@ def started(lab: Lab, seconds: float) -> Started:
 
 async def run_checks(lab: Lab, report: Report) -> tuple[StepResult, ...]:
     results = []
+    if lab.file.on_demand:
+        await _helped(lab)
     for step in lab.file.checks:
         results.append(await _run_step(lab, step))
         report(results[-1])
     return tuple(results)
+
+
+async def _helped(lab: Lab) -> None:
+    """Until hosts that ask know that their helpers live, which changes their flows; at most `HELPED` seconds."""
+    end = time.monotonic() + HELPED
+    while time.monotonic() < end:
+        flows = [await host.flows() for host in lab.hosts.values()]
+        asking = [lines for lines in flows if _of(lines, WANT)]
+        helpers = min(HELPERS, len(flows) - len(asking))
+        if all(len(_of(lines, HELPER)) > helpers for lines in asking):
+            return
+        await asyncio.sleep(0.1)
+
+
+def _of(lines: list[str], stage: Stage) -> list[str]:
+    return [line for line in lines if f"table={int(stage)}," in line]
 
 
 async def _run_step(lab: Lab, step: Step) -> StepResult:

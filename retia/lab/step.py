@@ -2,6 +2,9 @@
 
     conditions begin ─► action (again until it is well, `within` its seconds) ─► conditions judge
 
+Where hosts are in on-demand mode, the first packets to somewhere go another way, and flows come for the next ones. So
+what only sends packets is done once more there when all that is wrong is what conditions counted; and a step says by
+`on-demand:` which conditions differ by design.
 An action is a dataclass with `run(lab)`, a condition one with `watch(lab, notes)`; both are read from YAML by their
 fields. A new one is a class and its word in `ACTIONS` or `CONDITIONS`.
 """
@@ -19,11 +22,13 @@ from retia.lab.conditions import CONDITIONS, Condition
 from retia.lab.failure import CheckFailed
 from retia.lab.reader import Reader, Spot, Wrong
 from retia.model.names import did_you_mean
+from retia.model.state import ON_DEMAND
 
 if TYPE_CHECKING:
     from retia.lab.lab import Lab
 
 AGAIN = 0.05
+TRAFFIC = {*traffic.ACTIONS, *told.ACTIONS, *outside.ACTIONS}
 _OWN: dict[str, type] = {"id": str, "name": str, "within": float}
 
 
@@ -45,6 +50,8 @@ class Step:
     name: str = ""
     within: float = 0.0
     conditions: tuple[Condition, ...] = ()
+    on_demand: tuple[Condition, ...] = ()
+    """In place of those of the same type."""
 
     @classmethod
     def read(cls, reader: Reader, spot: Spot) -> Step:
@@ -58,7 +65,7 @@ class Step:
             raise reader.wrong(spot, what, "make each a step of its own, or one step of them with `do: [...]`")
         if len(reader.problems) > before:
             raise Wrong
-        return cls(*parts.actions[0], **parts.own, conditions=tuple(parts.conditions))
+        return cls(*parts.actions[0], **parts.own, conditions=tuple(parts.conditions), on_demand=tuple(parts.on_demand))
 
     @property
     def needs(self) -> str:
@@ -78,11 +85,34 @@ class Step:
             lab.left_out.append(f"{self.word}: needs {self.needs}")
             return ""
         notes: list[str] = []
-        async with contextlib.AsyncExitStack() as stack:
-            for condition in self.conditions:
-                await stack.enter_async_context(condition.watch(lab, notes))
-            notes.append(await self._try(lab))
+        try:
+            await self._once(lab, notes)
+        except CheckFailed:
+            if not (lab.file.on_demand and self.only_sends and notes):
+                raise
+            notes = ["the first packets asked for what they were for"]
+            await self._once(lab, notes)
         return ", ".join(filter(None, notes))
+
+    async def _once(self, lab: Lab, notes: list[str]) -> None:
+        """The first of the notes is the action's."""
+        said: list[str] = []
+        async with contextlib.AsyncExitStack() as stack:
+            for condition in self._holding(lab):
+                await stack.enter_async_context(condition.watch(lab, said))
+            notes.append(await self._try(lab))
+        notes += said
+
+    def _holding(self, lab: Lab) -> list[Condition]:
+        instead = self.on_demand if lab.file.on_demand else ()
+        return [*instead, *(one for one in self.conditions if type(one) not in map(type, instead))]
+
+    @property
+    def only_sends(self) -> bool:
+        """Whether it may be done again."""
+        if isinstance(self.action, Do):
+            return all(step.only_sends for step in self.action.steps)
+        return self.word in TRAFFIC
 
     async def _try(self, lab: Lab) -> str:
         end = time.monotonic() + self.within
@@ -102,16 +132,28 @@ class _Parts:
         self.own: dict[str, Any] = {}
         self.actions: list[tuple[str, Action]] = []
         self.conditions: list[Condition] = []
+        self.on_demand: list[Condition] = []
 
     def take(self, reader: Reader, word: str, spot: Spot) -> None:
         if word in _OWN:
             self.own[word] = reader.value(_OWN[word], spot)
         elif word in CONDITIONS:
             self.conditions.append(reader.value(CONDITIONS[word], spot))
+        elif word == ON_DEMAND:
+            self._take_on_demand(reader, spot)
         elif word in ACTIONS:
             self.actions.append((word, reader.value(ACTIONS[word], spot)))
         else:
-            reader.note(spot, f"there is no step {word!r}", did_you_mean(word, [*_OWN, *CONDITIONS, *ACTIONS]))
+            reader.note(
+                spot, f"there is no step {word!r}", did_you_mean(word, [*_OWN, *CONDITIONS, ON_DEMAND, *ACTIONS])
+            )
+
+    def _take_on_demand(self, reader: Reader, spot: Spot) -> None:
+        for word, under in reader.entries(spot, "conditions of on-demand mode"):
+            if word in CONDITIONS:
+                self.on_demand.append(reader.value(CONDITIONS[word], under))
+            else:
+                reader.note(under, f"there is no condition {word!r}", did_you_mean(word, CONDITIONS))
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ STAGES: dict[str, Stage] = number(
             "HELPER",
             "The port of the host that was chosen to its tunnel address.",
             priorities=("peer",),
-            next=("ENCAP", "COMPLAIN", "DROP"),
+            next=("ENCAP", "COMPLAIN"),
         ),
         Declared("ENCAP", "Writes the Geneve key and options whole, and sends.", next=()),
         Declared("ADDRESS", "(datapath, address) to MAC, for ARP replies and next hops.", priorities=("port",)),

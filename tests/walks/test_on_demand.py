@@ -17,7 +17,7 @@ from tests.agreement.networks import GUESTS, HOSTS, some_network
 from tests.agreement.packets import some_frame
 from tests.network import Network, reasons
 
-NETWORKS = int(os.environ.get("RETIA_ON_DEMAND", "25"))
+NETWORKS = int(os.environ.get("RETIA_ON_DEMAND", "12"))
 SEED = int(os.environ.get("RETIA_SEED", "0")) or random.randrange(1, 1 << 30)
 FRAMES = 12
 
