@@ -13,6 +13,7 @@ from retia.lab.conditions import Drops, Pinging, Way
 from retia.lab.count import Count
 from retia.lab.physical import Attached, SegmentName
 from retia.lab.words import HostName
+from retia.model.state import FULL, ON_DEMAND
 
 HEAD = """\
 hosts: [hv1, hv2]
@@ -187,3 +188,28 @@ def test_an_id_names_one_check() -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="cannot read the lab file"):
         file.load(tmp_path / "nowhere.yaml")
+
+
+def test_on_demand_mode_leaves_one_host_full() -> None:
+    read = file.parse(HEAD + "settings: {hv1: {bfd_interval: 300}}\n", "x.yaml")
+    assert file.in_mode(read, FULL) is read and not read.on_demand
+    lazy = file.in_mode(read, ON_DEMAND)
+    assert lazy.on_demand
+    assert lazy.settings == {"hv1": {"mode": ON_DEMAND, "bfd_interval": "300"}, "hv2": {}}
+    kept = file.in_mode(file.parse(HEAD + "settings: {hv1: {mode: full}}\n", "x.yaml"), ON_DEMAND)
+    assert kept.settings == {"hv1": {"mode": FULL}, "hv2": {}}
+
+
+def test_where_there_is_an_edge_all_hosts_are_set_to_it() -> None:
+    network = "network: {hosts: {hv1: {}}, routers: {r: {edges: {hv1: {}}}}}\n"
+    lazy = file.in_mode(file.parse(HEAD + network, "x.yaml"), ON_DEMAND)
+    assert lazy.settings == {"hv1": {"mode": ON_DEMAND}, "hv2": {"mode": ON_DEMAND}}
+
+
+def test_conditions_of_on_demand_mode() -> None:
+    (step,) = file.parse(
+        HEAD + "checks: [{ping: {from: a, to: b}, on-demand: {drops: {hv1: {no-route: 1}}}}]", "x"
+    ).checks
+    assert step.on_demand == (Drops({"hv1": {"no-route": Count(1)}}),)  # type: ignore[dict-item]
+    told = problems(HEAD + "checks: [{ping: {from: a, to: b}, on-demand: {dropz: 1}}]")
+    assert len(told) == 1 and "there is no condition 'dropz'" in told[0]
