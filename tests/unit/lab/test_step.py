@@ -1,4 +1,4 @@
-"""A step in on-demand mode: what only sends is done once more where conditions counted otherwise, and nothing else is."""
+"""A step in on-demand mode: what only sends is done once more where conditions counted otherwise; nothing else is."""
 
 from __future__ import annotations
 
