@@ -4,7 +4,7 @@
 
 Where hosts are in on-demand mode, the first packets to somewhere go another way, and flows come for the next ones. So
 what only sends packets is done once more there when all that is wrong is what conditions counted; and a step says by
-`on-demand:` which conditions differ by design.
+`on-demand:` what differs by design: conditions, or what is done.
 An action is a dataclass with `run(lab)`, a condition one with `watch(lab, notes)`; both are read from YAML by their
 fields. A new one is a class and its word in `ACTIONS` or `CONDITIONS`.
 """
@@ -52,6 +52,8 @@ class Step:
     conditions: tuple[Condition, ...] = ()
     on_demand: tuple[Condition, ...] = ()
     """In place of those of the same type."""
+    instead: Action | None = None
+    """What is done in place of `action` there."""
 
     @classmethod
     def read(cls, reader: Reader, spot: Spot) -> Step:
@@ -65,7 +67,8 @@ class Step:
             raise reader.wrong(spot, what, "make each a step of its own, or one step of them with `do: [...]`")
         if len(reader.problems) > before:
             raise Wrong
-        return cls(*parts.actions[0], **parts.own, conditions=tuple(parts.conditions), on_demand=tuple(parts.on_demand))
+        conditions, on_demand = tuple(parts.conditions), tuple(parts.on_demand)
+        return cls(*parts.actions[0], **parts.own, conditions=conditions, on_demand=on_demand, instead=parts.instead)
 
     @property
     def needs(self) -> str:
@@ -114,11 +117,14 @@ class Step:
             return all(step.only_sends for step in self.action.steps)
         return self.word in TRAFFIC
 
+    def _action(self, lab: Lab) -> Action:
+        return self.instead if self.instead is not None and lab.file.on_demand else self.action
+
     async def _try(self, lab: Lab) -> str:
         end = time.monotonic() + self.within
         while True:
             try:
-                return await self.action.run(lab)
+                return await self._action(lab).run(lab)
             except CheckFailed:
                 if time.monotonic() >= end:
                     raise
@@ -133,6 +139,7 @@ class _Parts:
         self.actions: list[tuple[str, Action]] = []
         self.conditions: list[Condition] = []
         self.on_demand: list[Condition] = []
+        self.instead: Action | None = None
 
     def take(self, reader: Reader, word: str, spot: Spot) -> None:
         if word in _OWN:
@@ -149,11 +156,14 @@ class _Parts:
             )
 
     def _take_on_demand(self, reader: Reader, spot: Spot) -> None:
-        for word, under in reader.entries(spot, "conditions of on-demand mode"):
+        for word, under in reader.entries(spot, "what differs in on-demand mode"):
             if word in CONDITIONS:
                 self.on_demand.append(reader.value(CONDITIONS[word], under))
+            elif word in ACTIONS:
+                self.instead = reader.value(ACTIONS[word], under)
             else:
-                reader.note(under, f"there is no condition {word!r}", did_you_mean(word, CONDITIONS))
+                advice = did_you_mean(word, [*CONDITIONS, *ACTIONS])
+                reader.note(under, f"there is no action or condition {word!r}", advice)
 
 
 @dataclass(frozen=True)

@@ -212,4 +212,4 @@ def test_conditions_of_on_demand_mode() -> None:
     ).checks
     assert step.on_demand == (Drops({"hv1": {"no-route": Count(1)}}),)  # type: ignore[dict-item]
     told = problems(HEAD + "checks: [{ping: {from: a, to: b}, on-demand: {dropz: 1}}]")
-    assert len(told) == 1 and "there is no condition 'dropz'" in told[0]
+    assert len(told) == 1 and "there is no action or condition 'dropz'" in told[0]
