@@ -5,7 +5,7 @@ A break that no test notices is a missing test. `make test` only checks that eve
 
 from __future__ import annotations
 
-from tests.mutants import agent, agreement, engine, gateways, graph, network, pipeline, store, sync, trace
+from tests.mutants import agent, agreement, engine, gateways, graph, network, on_demand, pipeline, store, sync, trace
 
-AREAS = (engine, network, gateways, pipeline, store, sync, agreement, agent, graph, trace)
+AREAS = (engine, network, gateways, on_demand, pipeline, store, sync, agreement, agent, graph, trace)
 MUTANTS = [mutant for area in AREAS for mutant in area.MUTANTS]

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+import msgspec
 import pytest
 
 from retia.compile.assumed import assumed
 from retia.compile.compiler import Compiler, FlowDelta, RecordChange, Thing
 from retia.model.kinds import Edge, Host, Nat, NatType, Object, Port, Route, Router, RouterPort, Switch, Uplink
 from retia.model.local import Interface, InterfaceChange
-from retia.model.state import Binding, HostState
+from retia.model.state import FULL, ON_DEMAND, Binding, HostState
 from retia.rules.engine import SOURCE
 from retia.values import Cidr, Ip, Ip4, Prefix
 from tests.unit.compile.base import mac
@@ -176,12 +177,40 @@ CHANGES: dict[str, list[RecordChange]] = {
 def test_a_change_costs_the_same_in_a_large_network(
     network: Callable[[int, tuple[str, ...]], list[Thing]], here: bool, change: str
 ) -> None:
+    where = ("me", "h2") if here else ("h1", "h2")
+    compare(lambda size: [*hosts(), *network(size, where), *FIRST], CHANGES[change])
+
+
+ON_DEMAND_CHANGES: dict[str, list[RecordChange]] = {
+    "port": CHANGES["port"],
+    "port elsewhere": [(port(0, 2), port(0, 2, mac=mac(1 << 20)))],
+    "moved": [(Binding(port="p0-2", host="h1"), Binding(port="p0-2", host="h3"))],
+}
+
+
+@pytest.mark.parametrize("change", ON_DEMAND_CHANGES)
+@pytest.mark.parametrize("mode", [FULL, ON_DEMAND])
+def test_so_it_does_beside_hosts_on_demand(mode: str, change: str) -> None:
+    """Without gateways, which are full. h1, which has a third of the ports, and h3 are on demand."""
+
+    def things(size: int) -> list[Thing]:
+        modes = {"me": mode, "h1": ON_DEMAND, "h3": ON_DEMAND}
+        some = [one for one in hosts() if not isinstance(one, Uplink)]
+        lazy = [
+            msgspec.structs.replace(one, mode=modes.get(one.host, FULL)) if isinstance(one, HostState) else one
+            for one in some
+        ]
+        return [*lazy, *one_router(size, ())]
+
+    compare(things, ON_DEMAND_CHANGES[change])
+
+
+def compare(things: Callable[[int], list[Thing]], change: list[RecordChange]) -> None:
     told = []
     for size in (SMALL, LARGE):
-        where = ("me", "h2") if here else ("h1", "h2")
-        made = compiler([*hosts(), *network(size, where), *FIRST], size)
+        made = compiler(things(size), size)
         before = len(made.flows)
-        lines, delta = work(made, CHANGES[change])
+        lines, delta = work(made, change)
         told.append((lines, len(delta.puts), len(delta.drops)))
         assert lines > 0 and before > size
     assert told[0][1:] == told[1][1:], "flows"
