@@ -11,8 +11,8 @@ import typer
 
 from retia.cli.output import Form
 from retia.config import Settings
-from retia.daemons.agent import access
 from retia.store import schema
+from retia.store.access import Access
 from retia.store.contract import Store
 from retia.store.etcd import EtcdStore
 from retia.store.sync import Sync
@@ -34,7 +34,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 @contextlib.asynccontextmanager
 async def store_of(settings: Settings, reading: bool = False) -> AsyncIterator[Store]:
     """The store, its schema checked. Raises InvalidInput without an endpoint, StoreAway, Unsupported."""
-    store = EtcdStore(access(settings))
+    store = EtcdStore(Access.of(settings))
     try:
         await schema.check(store, reading)
         yield store

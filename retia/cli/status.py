@@ -13,10 +13,10 @@ from retia.cli.overview import Overview, newest, overview, page
 from retia.cli.session import Output, run, store_of
 from retia.config import Settings
 from retia.daemons import control
-from retia.daemons.agent import access
 from retia.daemons.wants import COUNTS as WANTS
 from retia.errors import InvalidInput
 from retia.model.state import FULL
+from retia.store.access import Access
 from retia.store.etcd import EtcdStore
 from retia.store.records import APPLIED
 from retia.store.sync import Sync
@@ -33,7 +33,7 @@ def status(
     settings: Settings = context.obj
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
-            run(watching.watch(EtcdStore(access(settings)), _pause(seconds, local), output))
+            run(watching.watch(EtcdStore(Access.of(settings)), _pause(seconds, local), output))
         return
     if local:
         _show_local(run(control.ask(settings.control_socket, "status")), output)

@@ -14,9 +14,9 @@ import typer
 
 from retia.cli.session import run, store_of
 from retia.config import Settings
-from retia.daemons.agent import access
 from retia.errors import Fatal, InvalidInput
 from retia.store import backup, serve
+from retia.store.access import Access
 from retia.store.etcd import EtcdStore
 from retia.store.roles import Roles
 
@@ -141,7 +141,7 @@ def _tell(user: str, password: str) -> None:
 
 
 async def _change(settings: Settings, what: str, *given: str) -> Any:
-    store = EtcdStore(access(settings))
+    store = EtcdStore(Access.of(settings))
     try:
         return await getattr(Roles(store), what)(*given)
     finally:

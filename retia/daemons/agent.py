@@ -67,7 +67,7 @@ async def run(settings: Settings, supervisor: Supervisor) -> None:
     """Until SIGTERM or SIGINT. A store or a switch that is not there yet is waited for. Raises what waiting does not
     mend: InvalidInput, Unsupported, NotAllowed, Conflict."""
     tunnel = _tunnel_address(settings)
-    store = EtcdStore(access(settings))
+    store = EtcdStore(Access.of(settings))
     supervisor.beat()
     waiting = supervisor.status
     await patiently(lambda: schema.check(store), waiting)
@@ -210,17 +210,6 @@ async def patiently(ask: Callable[[], Awaitable[T]], say: Callable[[str], None])
                 log.error("waiting", why=error.what, where=error.where, advice=error.advice)
             said = error.what
             await asyncio.sleep(AGAIN)
-
-
-def access(settings: Settings) -> Access:
-    return Access(
-        settings.etcd,
-        settings.etcd_user,
-        settings.etcd_password,
-        settings.etcd_ca,
-        settings.etcd_cert,
-        settings.etcd_key,
-    )
 
 
 def _tunnel_address(settings: Settings) -> Ip:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import grpc
 
+from retia.config import Settings
 from retia.errors import Problem, StoreRefused
 
 PATIENCE = 1.0
@@ -31,6 +32,17 @@ class Access:
     ca: str = ""
     certificate: str = ""
     key: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Access:
+        return cls(
+            settings.etcd,
+            settings.etcd_user,
+            settings.etcd_password,
+            settings.etcd_ca,
+            settings.etcd_cert,
+            settings.etcd_key,
+        )
 
     def credentials(self) -> grpc.ChannelCredentials | None:
         """Read anew for every connection: files may be renewed at any time. Raises StoreRefused."""
