@@ -31,7 +31,7 @@ from retia.model.kinds import (
 from retia.model.local import Interface
 from retia.model.state import FULL, LAST_TRACE, ON_DEMAND, Binding, HostState, State, Trace
 from retia.pipeline.fields import DATAPATH, DESTINATION_HOST, SOURCE_PORT
-from retia.pipeline.stages import STAGES
+from retia.pipeline.stages import BESIDE, STAGES
 from retia.rules import COL, KEY, Relation
 from retia.values import HIGHEST_PORT, Cidr, Ip, Ip4, Mac
 
@@ -316,7 +316,7 @@ def constants(host: str) -> list[Relation]:
     """What holds on a host whatever is declared."""
     never = [NeverRouted(host, cidr.address, cidr.length) for cidr in NEVER_ROUTED]
     reasons = [DropReason(host, int(reason)) for reason in Reason]
-    stages = [TracedStage(host, int(stage)) for stage in STAGES.values()]
+    stages = [TracedStage(host, int(stage)) for stage in STAGES.values() if stage not in BESIDE]
     return [ThisHost(host), Cluster(host, CLUSTER), *never, *reasons, *stages, *_complaints(host)]
 
 

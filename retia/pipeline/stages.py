@@ -277,3 +277,6 @@ NEIGHBOUR = STAGES["NEIGHBOUR"]
 WANT = STAGES["WANT"]
 COMPLAIN = STAGES["COMPLAIN"]
 DROP = STAGES["DROP"]
+
+BESIDE = frozenset({int(WANT)})
+"""Stages that a packet's way does not lead through: it has gone on, or ended, when a copy of it comes there."""

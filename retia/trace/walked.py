@@ -14,6 +14,7 @@ from retia.flows.journey import Journey, Leg
 from retia.flows.walk import Fate, Step
 from retia.pipeline.check import STAGE_OF
 from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, EDGE_ROUTER, REASON, SOURCE_PORT
+from retia.pipeline.stages import BESIDE
 from retia.reach.physical import Physical
 from retia.reach.world import Place, World
 from retia.trace.story import Change, End, Ending, Passage, Point, Story
@@ -43,7 +44,8 @@ def _points(world: World, leg: Leg) -> Iterator[Point]:
         where = before if number else held
         datapath, source, destination = (_read(where, part) for part in (DATAPATH, SOURCE_PORT, DESTINATION_PORT))
         rule, origin = _made_by(world, leg.host, step.flow)
-        yield Point(STAGE_OF[step.table].name, datapath, source, destination, rule, origin, dict(_headers(step)))
+        if step.table not in BESIDE:
+            yield Point(STAGE_OF[step.table].name, datapath, source, destination, rule, origin, dict(_headers(step)))
 
 
 def _read(held: dict[str, int], part: Subfield) -> int:
