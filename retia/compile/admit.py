@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retia.compile.facts import ThisHost
+from retia.compile.modes import Asks
 from retia.compile.outputs import FlowRow
 from retia.compile.presence import Here, LiveSwitch, Reach, Working
 from retia.compile.reasons import Reason, drop
@@ -51,9 +52,23 @@ def admit_port(p: str, o: int, d: int, k: int) -> Rule:
 
 
 @rule
-def admit_tunnel(s: str, d: int) -> Rule:
+def admit_tunnel(s: str, d: int, h: str) -> Rule:
     "What comes by a tunnel with the key of a reached switch was looked up at its source: it goes to its port."
-    return FlowRow(ADMIT, ADMIT.priority("tunnel"), came_tunnelled(d), UNPACK, s) <= [Reach(s), LiveSwitch(s, d)]
+    return FlowRow(ADMIT, ADMIT.priority("tunnel"), came_tunnelled(d), UNPACK, s) <= [
+        Reach(s, h),
+        LiveSwitch(s, d),
+        ~Asks(h),
+    ]
+
+
+@rule
+def admit_known(s: str, d: int, h: str) -> Rule:
+    "To a host that has only what it asked for nothing comes but for ports that it knows: here, or here until lately."
+    return FlowRow(ADMIT, ADMIT.priority("tunnel"), came_tunnelled(d), UNPACK, s) <= [
+        Asks(h),
+        Working(switch=s, datapath=d),
+        Reach(s, h),
+    ]
 
 
 @rule
@@ -68,4 +83,4 @@ def admit_nothing_else(h: str) -> Rule:
     return FlowRow(ADMIT, ADMIT.priority("miss"), ANYTHING, drop(Reason.UNKNOWN_PORT), h) <= [ThisHost(h)]
 
 
-RULES = [admit_port, admit_tunnel, pass_hook, admit_nothing_else]
+RULES = [admit_port, admit_tunnel, admit_known, pass_hook, admit_nothing_else]

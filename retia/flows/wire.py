@@ -241,17 +241,12 @@ def decode_updates(body: bytes) -> Iterator[Update]:
 def decode_match(body: bytes, place: int) -> tuple[Match, int]:
     """The match at `place`, and where the next thing begins."""
     (size,) = struct.unpack_from("!2xH", body, place)
-    return _match_of(body[place + 4 : place + size]), place + (size + 7) // 8 * 8
+    return _fields_of(body[place + 4 : place + size]), place + (size + 7) // 8 * 8
 
 
 def read_fields(fields: bytes) -> dict[str, int]:
     """The fields that a punt carries, by name; wide registers as the 32-bit ones they are made of."""
     return {name: value for name, value, _ in _fields_of(fields)}
-
-
-@lru_cache(maxsize=1 << 12)
-def _match_of(fields: bytes) -> Match:
-    return _fields_of(fields)
 
 
 def _fields_of(fields: bytes) -> Match:

@@ -33,7 +33,7 @@ class Interest:
         self.wanted: dict[str, None] = dict.fromkeys(wanted)
         self.asked: dict[str, float] = {}
         self._interfaces: dict[str, str] = {}
-        self._switches: dict[tuple[str, str], set[str]] = {}
+        self._switches: dict[str, Switch] = {}
         self._keys: dict[int, str] = {}
         self._hosts: set[str] = set()
         self._gateways: dict[str, str] = {}
@@ -56,10 +56,10 @@ class Interest:
     def note(self, old: Thing | None, new: Thing | None) -> None:
         """A record of another kind, before and after."""
         if isinstance(old, Switch):
-            self._switches.get((old.project, old.name), set()).discard(old.id)
+            self._switches.pop(old.id, None)
             self._keys.pop(old.key, None)
         if isinstance(new, Switch):
-            self._switches.setdefault((new.project, new.name), set()).add(new.id)
+            self._switches[new.id] = new
             self._keys[new.key] = new.id
         if isinstance(old or new, Switch):
             self._scopes = None
@@ -106,9 +106,12 @@ class Interest:
     def _named(self) -> frozenset[tuple[str, str]]:
         """Switch ids and port names."""
         if self._scopes is None:
-            names = [spelt(text) for text in self._interfaces.values()]
+            ports: dict[tuple[str, str], set[str]] = {}
+            for text in self._interfaces.values():
+                project, name, port = spelt(text)
+                ports.setdefault((project, name), set()).add(port)
             self._scopes = frozenset(
-                (switch, port) for project, name, port in names for switch in self._switches.get((project, name), ())
+                (one.id, port) for one in self._switches.values() for port in ports.get((one.project, one.name), ())
             )
             self._name_keys = frozenset(name_key(Port.kind, *scope) for scope in self._scopes)
         return self._scopes

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -229,12 +229,12 @@ class Connection:
         body = struct.pack("!HHxxxxIIIHBB", FLOW_MONITOR, 0, 1, ANY, ANY, flags, ALL_TABLES, 0) + encode_match(())
         await self.request(Kind.MULTIPART_REQUEST, body)
 
-    async def dump(self, table: int | None = None) -> list[Observed]:
+    async def dump(self, table: int | None = None) -> Iterator[Observed]:
         """Every flow of the bridge or of one table, from the wire and so with all masks."""
         which = ALL_TABLES if table is None else table
         body = struct.pack("!HHxxxxBxxxIIxxxxQQ", FLOW_DESCRIPTIONS, 0, which, ANY, ANY, 0, 0) + encode_match(())
         parts = await self.request(Kind.MULTIPART_REQUEST, body)
-        return [one for part in parts for one in decode_descriptions(part.body[8:])]
+        return (one for part in parts for one in decode_descriptions(part.body[8:]))
 
     async def add_meters(self, wanted: Mapping[int, Meter]) -> None:
         """Those that are missing or different."""

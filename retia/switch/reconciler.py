@@ -34,8 +34,8 @@ NO_SUCH_METER = (12, 2)
 class Channel(Protocol):
     """A connection to a switch, as far as agreeing needs it."""
 
-    async def dump(self, table: int | None = None) -> list[Observed]:
-        """The flows, of one table or of all. Raises SwitchAway."""
+    async def dump(self, table: int | None = None) -> Iterable[Observed]:
+        """The flows, of one table or of all: made as they are looked at, and once. Raises SwitchAway."""
 
     async def sizes(self) -> dict[int, int]:
         """How many flows each table has. Raises SwitchAway."""
@@ -158,7 +158,7 @@ class Reconciler:
         try:
             await self._flush_zones()
             await connection.add_meters(self._meters)
-            observed = {one.flow.key: one.flow for one in await connection.dump()}
+            observed = dict(map(self._as_desired, await connection.dump()))
             self._bundler = self._make_bundler(connection)
             refusals = await self._send(list(self._difference(observed)), whole=bool(observed))
             await connection.drop_meters(self._meters)
@@ -166,6 +166,12 @@ class Reconciler:
         except SwitchAway:
             self._give_up()
             return []
+
+    def _as_desired(self, one: Observed) -> tuple[FlowKey, Flow]:
+        """A flow that is right is the desired one itself, so that those of a large switch are not in memory twice."""
+        flow = one.flow
+        wanted = self.desired.get(flow.key)
+        return (flow.key, flow) if wanted is None or wanted != flow else (wanted.key, wanted)
 
     def _difference(self, observed: dict[FlowKey, Flow]) -> Iterator[Change]:
         """Where nothing is right the flows are those of another pipeline: taking them all out at once is cheapest."""

@@ -88,7 +88,7 @@ class SoftwareSwitch:
         self._reconciler.send(frame, actions, in_port)
 
     async def observed(self, table: int | None = None) -> list[Observed]:
-        return await self._reconciler.channel.dump(table)
+        return list(await self._reconciler.channel.dump(table))
 
     async def sizes(self) -> dict[int, int]:
         return await self._reconciler.channel.sizes()

@@ -77,7 +77,7 @@ async def test_each_packet_goes_one_way_whole(ovs: OvsServer, former: tuple, lat
         watching.cancel()
         assert way.seen == {"0 1 2 out", "0 1 3 out"}, way.asked
         assert way.asked > 20
-        observed = await new.channel.dump()
+        observed = list(await new.channel.dump())
         assert {one.flow.key: one.flow for one in observed} == new.desired
         assert not any(one.packets for one in observed)
     finally:
