@@ -2,8 +2,8 @@
 
 Three things differ, and no more. A real packet whose next hop on a physical network is not known waits in a drop,
 `neighbour-asked`, and goes on once that is answered by ARP, if it is; the walk takes the answer for granted. Whoever
-is outside has a MAC in the walk that is made from its address. And what hosts hear by ARP from a neighbour they have
-learned is news of it (`hear_neighbour`), which to the walk is a stranger's.
+is outside has a MAC in the walk that is made from its address. And whom hosts have learned, and so listen to in ARP
+(`hear_neighbour`), is what they were asked for before: the walk's hosts and the real ones were not asked for the same.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _renamed(points: Iterable[Point], known: Macs) -> Iterable[Point]:
 
 def difference(live: Story, walk: Story) -> str:
     """The first, in words; "" for none. One that nobody ended is as far as it goes."""
-    told, wanted = list(_unlearned(live)), list(walk.points)
+    told, wanted = list(_unlearned(live)), list(_unlearned(walk))
     for number, (one, other) in enumerate(zip(told, wanted, strict=False)):
         if one != other:
             return f"point {number}: live {_show(*one)}, what-if {_show(*other)}; live ends {live.end}"
@@ -86,8 +86,9 @@ def difference(live: Story, walk: Story) -> str:
     return f"live ends {live.end}, what-if {walk.end}"
 
 
-def _unlearned(live: Story) -> Iterator[tuple[str, Point]]:
-    for host, point in live.points:
+def _unlearned(story: Story) -> Iterator[tuple[str, Point]]:
+    """As if no host had learned any neighbour."""
+    for host, point in story.points:
         yield host, replace(point, rule="hear_others", origin=host) if point.rule == "hear_neighbour" else point
 
 
