@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import random
+import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -90,11 +91,12 @@ def trace(
     settings: Settings = context.obj
     if auto:
         lot = _Lot(pairs, random.randrange(1 << 32) if seed is None else seed)
-        told, names_of = run(_auto(settings, file, names, lot, asked))
+        told, names_of, head = run(_auto(settings, file, names, lot, asked))
+        print(head, file=sys.stdout if output is Shape.tree else sys.stderr)
     else:
         told, names_of = run(_one(settings, file, names, to, asked))
     _show(told, names_of, output)
-    _exit(told)
+    _exit(told, wrong=auto and bool(told))
 
 
 @dataclass(frozen=True)
@@ -307,8 +309,8 @@ def _judged(
 
 async def _auto(
     settings: Settings, file: Path | None, switches: list[str], lot: _Lot, asked: Asked
-) -> tuple[list[Told], Names]:
-    """Only those that do not arrive where they should."""
+) -> tuple[list[Told], Names, str]:
+    """Only those that do not arrive where they should; and how many were tried."""
     async with _known(settings, file, asked) as (things, live):
         known = Network(things, asked.project)
         pairs = _pairs(known, switches, lot)
@@ -320,8 +322,8 @@ async def _auto(
             told = _judged(world, known, ways, title, (start, target), asked, live)
             ends = (target.id, source.id)
             wrong += [one for one, end in zip(told, ends, strict=False) if one.story.end.out != end]
-        print(f"{len(pairs)} ways tried, {len(wrong)} wrong (seed {lot.seed})")
-        return wrong, Names(known.network)
+        head = f"{len(pairs)} ways tried, {len(wrong)} wrong (seed {lot.seed})"
+        return wrong, Names(known.network), head
 
 
 def _pairs(known: Network, switches: list[str], lot: _Lot) -> list[tuple[Port, Port]]:
@@ -350,8 +352,9 @@ def _show(told: list[Told], names: Names, output: Shape) -> None:
         show_data([telling.data(one, names) for one in told], Form(output.value))
 
 
-def _exit(told: list[Told]) -> None:
+def _exit(told: list[Told], wrong: bool) -> None:
+    """`wrong`: some do not end where they should, even if they arrive."""
     if any(one.story.end.ending is Ending.unreported for one in told):
         raise typer.Exit(Timeout.exit_code)
-    if not all(one.story.arrived for one in told):
+    if wrong or not all(one.story.arrived for one in told):
         raise typer.Exit(UNREACHABLE)

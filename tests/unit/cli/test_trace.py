@@ -53,6 +53,8 @@ def test_what_does_not_arrive_exits_with_3(tmp_path: Path) -> None:
     wrong = run("trace", "--auto", "web", "db", "-f", apart, "--seed", "7")
     assert wrong.exit_code == 3 and wrong.output.startswith("6 ways tried, 4 wrong (seed 7)"), wrong.output
     assert "web/one → db/one" in wrong.output and "web/one → web/two" not in wrong.output
+    data = run("trace", "--auto", "web", "db", "-f", apart, "--seed", "7", "-o", "json")
+    assert len(json.loads(data.stdout)) == 4 and "6 ways tried" in data.stderr, "what programs read is data alone"
     some = run("trace", "--auto", "web", "db", "-f", apart, "--pairs", "2", "--seed", "7")
     assert some.output.startswith("2 ways tried")
 
