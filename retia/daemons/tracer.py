@@ -10,16 +10,17 @@ a port ends here, unless its trace says `deliver`. Never waits for the store: wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from retia.compile.compiler import Compiler, FlowDelta, RecordChange
 from retia.compile.facts import fault
 from retia.compile.hits import Hits
+from retia.compile.local import UplinkPort, uplink_name
 from retia.compile.outputs import FlowRow
-from retia.compile.presence import Plugged
+from retia.compile.presence import LiveSwitch, Plugged
 from retia.compile.tracing import HELD, told
-from retia.compile.uplinks import Way
+from retia.compile.uplinks import UplinkOf
 from retia.errors import RetiaError, SwitchAway
 from retia.flows.actions import Actions, Ct, Load, Output, Resubmit
 from retia.flows.carrying import Punted
@@ -75,9 +76,7 @@ class Tracer:
 
     def _inject(self, one: _Followed) -> None:
         """Where its place is gone, or its frame is none, that is told: a report of nothing."""
-        trace, program = one.trace, self._compiler.program
-        ofports = [one.ofport for one in program.find(Plugged, port=trace.place)]
-        ofports += [way.ofport for way in program.find(Way, uplink=trace.place)]
+        trace, ofports = one.trace, list(self._ofports(one.trace.place))
         try:
             frame = bytes.fromhex(trace.frame)
             parse(frame)
@@ -88,6 +87,14 @@ class Tracer:
             return
         marks = (Load(TRACED, 1), Load(COMMAND, trace.id), Resubmit(int(ADMIT)))
         self._send(frame, marks, ofports[0])
+
+    def _ofports(self, place: str) -> Iterator[int]:
+        """Of a port that is plugged in here or an uplink that is there, whether anything is let in by it or not."""
+        find = self._compiler.program.find
+        yield from (one.ofport for one in find(Plugged, port=place))
+        for one in find(UplinkOf, uplink=place):
+            names = [uplink_name(switch.key) for switch in find(LiveSwitch, switch=one.switch)]
+            yield from (port.ofport for name in names for port in find(UplinkPort, name=name))
 
     def take(self, punt: Punted) -> None:
         """A traced packet has come to a stage."""
