@@ -43,14 +43,18 @@ def without_waiting(story: Story) -> Story:
 
 
 def _not_waiting(points: tuple[Point, ...]) -> tuple[Point, ...]:
-    """What was told before the wait is told once more after it, from the stage on where the packet goes on."""
+    """What was told before the wait is told once more after it, from the stage on where the packet goes on; what had
+    been changed by then is not changed again."""
     kept: list[Point] = []
     for point in points:
-        if kept and kept[-1].stage == DROP.name:
-            while kept and kept[-1].stage != point.stage:
-                kept.pop()
-            kept = kept[:-1]
-        kept.append(point)
+        first = next((n for n in reversed(range(len(kept))) if kept[n].stage == point.stage), None)
+        if not kept or kept[-1].stage != DROP.name or first is None:
+            kept.append(point)
+            continue
+        changed: dict[str, Change] = {}
+        for before in kept[first:]:
+            changed |= before.changed
+        kept[first:] = [replace(point, changed={**changed, **point.changed})]
     return tuple(kept)
 
 

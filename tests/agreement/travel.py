@@ -94,29 +94,18 @@ class Hosts:
         return [(host, known[party]) for host, known in self.ports.items() if party in known]
 
     def send(self, party: str, frame: bytes) -> Trip:
-        return self._carry(Trip(), deque((*place, frame) for place in self.places(party)))
-
-    def beyond(self, host: str, frame: bytes) -> Trip:
-        """What becomes of a frame that has left a host by its uplink."""
-        trip, waiting = Trip(), deque[tuple[str, int, bytes]]()
-        self._let_out(trip, waiting, host, frame)
-        return self._carry(trip, waiting)
-
-    def _carry(self, trip: Trip, waiting: deque[tuple[str, int, bytes]]) -> Trip:
+        trip, waiting = Trip(), deque((*place, frame) for place in self.places(party))
         names = {(host, number): name for host, known in self.ports.items() for name, number in known.items()}
         while waiting and len(trip.parts) < MOST:
             host, in_port, frame = waiting.popleft()
             trip.parts.append(Part(host, in_port, frame, walk_hosts(self.flows, host, frame, in_port)))
             for one in trip.parts[-1].journey.arrivals:
-                if one.port == self.uplinks.get(one.host):
-                    self._let_out(trip, waiting, one.host, one.frame)
-                else:
+                if one.port != self.uplinks.get(one.host):
                     trip.heard.append((names[one.host, one.port], one.frame))
+                    continue
+                trip.heard += [(WORLD, one.frame)] if is_for_world(one.frame) else []
+                waiting += [(other, port, one.frame) for other, port in self.uplinks.items() if other != one.host]
         return trip
-
-    def _let_out(self, trip: Trip, waiting: deque[tuple[str, int, bytes]], host: str, frame: bytes) -> None:
-        trip.heard += [(WORLD, frame)] if is_for_world(frame) else []
-        waiting += [(other, port, frame) for other, port in self.uplinks.items() if other != host]
 
     def is_held(self, trip: Trip) -> bool:
         """Whether it waits for a neighbour that will answer."""

@@ -36,6 +36,15 @@ def test_a_neighbour_that_had_to_be_asked_for_and_its_mac_make_no_difference() -
     assert unlike(story(Mac(77)), story(ASSUMED))
 
 
+def test_what_was_changed_before_the_wait_is_not_lost() -> None:
+    changed = {"eth_src": (1, 2)}
+    live, walk = story(REAL.mac, (replace(ASKED[0], changed=changed), *ASKED[1:])), story(ASSUMED)
+    assert unlike(live, walk)
+    points = walk.passages[0].points
+    again = (points[0], replace(points[1], changed=changed), *points[2:])
+    assert unlike(live, replace(walk, passages=(Passage("hv1", again),))) == ""
+
+
 def test_one_that_never_answers_ends_the_comparison_there() -> None:
     points = (Point("ADMIT", 1, 2), *ASKED)
     end = End(Ending.dropped, "hv1", reason=Reason.NEIGHBOUR_ASKED)
