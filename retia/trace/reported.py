@@ -13,7 +13,7 @@ from retia.compile.reasons import Reason
 from retia.flows.actions import LOCAL
 from retia.flows.fields import Subfield
 from retia.flows.packet import parse
-from retia.flows.walk import RECIRCULATION_LIMIT, Fate
+from retia.flows.walk import DEPTH_LIMIT, LOOKUP_LIMIT, RECIRCULATION_LIMIT, Fate
 from retia.model.state import Trace, TracePoint
 from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, EDGE_ROUTER, REASON, SOURCE_PORT
 from retia.pipeline.stages import ADMIT, DROP, ENCAP, STAGES
@@ -51,9 +51,10 @@ def reported(trace: Trace, reports: Reports, tunnels: Mapping[int, str]) -> Hear
             return Heard(Story(tuple(passages), End(Ending.unreported, host, detail=detail)), gone)
         points = waiting.pop(0)
         limit = _limit(points, tunnelled=bool(passages))
-        passages.append(Passage(host, tuple(_told(points[:limit]))))
-        if limit is not None:
-            over = End(Ending.limit, host, detail=LIMITS[Fate.RECIRC_LIMIT])
+        number, fate = limit or (len(points), None)
+        passages.append(Passage(host, tuple(_told(points[:number]))))
+        if fate is not None:
+            over = End(Ending.limit, host, detail=LIMITS[fate])
             return Heard(Story(tuple(passages), over), True)
         last = points[-1]
         if last.stage != ENCAP.name:
@@ -73,14 +74,22 @@ def _pieces(points: Sequence[TracePoint]) -> Iterator[list[TracePoint]]:
             yield list(points[begin:end])
 
 
-def _limit(points: Sequence[TracePoint], tunnelled: bool) -> int | None:
-    """How many points a packet has that is not traced, where that is fewer: a traced one is let go on by its agent now
-    and then, which Open vSwitch does not count as coming again."""
-    came_again = int(tunnelled)
+def _limit(points: Sequence[TracePoint], tunnelled: bool) -> tuple[int, Fate] | None:
+    """How many points a packet has that is not traced, where that is fewer, and why: a traced one is let go on by its
+    agent now and then, and for Open vSwitch, which counts, that is another packet."""
+    came_again, back, since, before = int(tunnelled), 0, 0, -1
     for number, point in enumerate(points, 1):
+        stage, since = int(STAGES[point.stage]), since + 1
+        back += point.stage not in ASKED and stage <= before
+        if number < len(points) and (back >= DEPTH_LIMIT or since > LOOKUP_LIMIT):
+            return number, Fate.TOO_DEEP if back >= DEPTH_LIMIT else Fate.TOO_LONG
         came_again += point.again
         if came_again > RECIRCULATION_LIMIT:
-            return number
+            return number, Fate.RECIRC_LIMIT
+        if point.again or point.stage == DROP.name:  # a new beginning: out of connection tracking, or after a wait
+            back, since, before = 0, 0, -1
+        elif point.stage not in ASKED:
+            before = stage
     return None
 
 

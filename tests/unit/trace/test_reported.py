@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retia.compile.reasons import Reason
+from retia.flows.walk import DEPTH_LIMIT
 from retia.model.state import Trace, TracePoint
 from retia.reach.probes import Addresses, Probe, packet
 from retia.trace.reported import PIECES, reported
@@ -91,3 +92,20 @@ def test_what_open_vswitch_would_not_do_so_often() -> None:
     assert six.story.end.ending is Ending.delivered
     tunnelled = reported(TRACE, {"hv1": HERE, "hv2": [point("ADMIT"), *again[:6], point("DELIVER", out=3)]}, TUNNELS)
     assert tunnelled.story.end.ending is Ending.limit, "taking it out of a tunnel counts"
+
+
+def test_what_open_vswitch_would_not_follow_ends_there_though_the_agent_lets_it_go_on() -> None:
+    def end(*points: TracePoint) -> tuple[Ending, int]:
+        heard = reported(TRACE, {"hv1": [point("ADMIT"), *points]}, TUNNELS)
+        assert heard.complete == (heard.story.end.ending is Ending.limit)
+        return heard.story.end.ending, sum(1 for _ in heard.story.points)
+
+    back_once = [point("LOOKUP"), point("ADDRESS"), point("DELIVER")]
+    deepest = 1 + 3 * DEPTH_LIMIT + 1
+    assert end(*back_once * DEPTH_LIMIT) == (Ending.unreported, deepest - 1)
+    assert end(*back_once * DEPTH_LIMIT, point("LOOKUP")) == (Ending.unreported, deepest), "it may end there"
+    assert end(*back_once * (DEPTH_LIMIT + 1)) == (Ending.limit, deepest)
+    tracked = [point("LOOKUP"), point("DELIVER", again=True)]
+    assert end(*back_once * 40, *tracked, *back_once * 40) == (Ending.unreported, 243), "it begins anew"
+    waited = point("DROP", reg3=int(Reason.NEIGHBOUR_ASKED))
+    assert end(*back_once * 40, waited, *back_once * 40) == (Ending.unreported, 242)
