@@ -15,7 +15,7 @@ from retia.reach.world import Place, World
 from retia.store.traces import Entry, Traces
 from retia.trace import packets
 from retia.trace.names import tunnels
-from retia.trace.reported import Heard, reported
+from retia.trace.reported import reported
 from retia.trace.story import Story
 from retia.trace.walked import walked
 
@@ -53,18 +53,17 @@ class Live:
         return stories
 
     async def _follow(self, trace: Trace) -> Story:
-        heard = self._heard(trace)
+        points = self._traces.heard(trace.id)
+        heard = reported(trace, points, self._tunnels)
         try:
             async with asyncio.timeout(self._patience):
                 while not heard.complete:
                     await self._traces.news()
-                    heard = self._heard(trace)
+                    if (now := self._traces.heard(trace.id)) != points:  # else it was news of another
+                        points, heard = now, reported(trace, now, self._tunnels)
         except TimeoutError:
             pass
         return heard.story
-
-    def _heard(self, trace: Trace) -> Heard:
-        return reported(trace, self._traces.heard(trace.id), self._tunnels)
 
     async def ways(self, sent: Sequence[tuple[Entry, packets.Made]], back: bool) -> list[list[Way]]:
         """Of each there and, if it arrives and is answered, `back`."""
