@@ -64,9 +64,10 @@ class TracedStage(Relation):
 
 
 class TraceFact(Relation):
-    "A trace that somebody runs."
+    "A trace that somebody runs, in a cluster."
 
     id: int = KEY
+    cluster: str = COL
 
 
 class NeverRouted(Relation):
@@ -399,7 +400,7 @@ def _binding(binding: Binding) -> Iterator[Relation]:
 
 
 def _trace(trace: Trace) -> Iterator[Relation]:
-    yield TraceFact(trace.id)
+    yield TraceFact(trace.id, CLUSTER)
 
 
 _ROWS: dict[type, Callable[[Any], Iterator[Relation]]] = {

@@ -10,7 +10,7 @@ one unasked, and no way is too long for the switch, which counts each report as 
 
 from __future__ import annotations
 
-from retia.compile.facts import ThisHost, TracedStage, TraceFact
+from retia.compile.facts import Cluster, ThisHost, TracedStage, TraceFact
 from retia.compile.outputs import FlowRow
 from retia.compile.reasons import Reason, drop
 from retia.flows.actions import Action, Actions, Goto, Load, Move, Resubmit
@@ -75,9 +75,9 @@ def report_arrival() -> Actions:
 
 
 @rule
-def tracing(h: str) -> Rule:
-    "A host is tracing while there is any trace."
-    return Tracing(h) <= [ThisHost(h), TraceFact()]
+def tracing(h: str, c: str) -> Rule:
+    "A host is tracing while there is any trace in its cluster."
+    return Tracing(h) <= [Cluster(h, c), TraceFact(cluster=c)]
 
 
 @rule

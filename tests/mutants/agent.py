@@ -51,8 +51,8 @@ MUTANTS = [
     Mutant(
         "host-key-not-kept",
         "retia/store/host.py",
-        "HostState(host=known.host, key=known.key, tunnel=",
-        "HostState(host=known.host, key=known.key % 0xFFFF + 1, tunnel=",
+        "state = structs.replace(wanted, key=known.key)",
+        "state = structs.replace(wanted, key=known.key % 0xFFFF + 1)",
         HOST + "test_a_host_keeps_its_key[memory]",
         "A restarted agent takes a new key, and every other host rewrites the flows of its ports.",
     ),

@@ -36,7 +36,7 @@ MUTANTS = [
     Mutant(
         "handed-over-unasked",
         "retia/daemons/tracer.py",
-        "if punt.table in HELD and (one.trace.deliver or not out):",
+        "if punt.table in HELD and (not out or (one.trace.deliver and not back)):",
         "if punt.table in HELD:",
         TRACER + "test_a_packet_is_told_of_and_goes_on_where_it_does_not_leave",
         "Guests get the packets of those who trace.",
