@@ -159,11 +159,12 @@ class Walk:
         return followed.connected and followed.revision >= self.last and idle
 
 
-@pytest.mark.parametrize("seed", [random.randrange(1 << 32) for _ in range(25)] + [654152900, 1978789028])
+@pytest.mark.parametrize("seed", [*range(25), 654152900, 1978789028])
 async def test_whatever_happens_in_whatever_order_what_is_kept_is_right(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sync, "AGAIN", 0.0)
+    seed = seed if seed >= 1000 else random.randrange(1000, 1 << 32)
     print("seed", seed)
     source = random.Random(seed)
     walk = Walk(source)
