@@ -41,6 +41,7 @@ TRACKED_ANSWER = 0x20 | 0x08
 
 UNDO: Actions = (Ct(SNAT_ZONE, int(ANSWER), nat=Translate()),)
 UNDO_ANSWER: Actions = (Load(TRIED, 1), Ct(DNAT_ZONE, int(SNAT), nat=Translate()))
+UNTRANSLATED: Actions = (Load(NATTED, 0), Load(TRIED, 0), Goto(ANSWER))
 AS_IT_IS: Actions = (Goto(NEXT_HOP),)
 
 of_router = fn(Shape("datapath"))
@@ -171,8 +172,8 @@ def load_zones(r: str, e: int, z: int, w: int) -> Rule:
 
 @rule
 def without_zones(h: str) -> Rule:
-    "Others need none."
-    return FlowRow(ZONES, ZONES.priority("miss"), ANYTHING, (Goto(ANSWER),), h) <= [ThisHost(h)]
+    "Others need none, and forget that one before them translated."
+    return FlowRow(ZONES, ZONES.priority("miss"), ANYTHING, UNTRANSLATED, h) <= [ThisHost(h)]
 
 
 @rule
