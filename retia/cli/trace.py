@@ -25,12 +25,13 @@ from retia.cli.why import UNREACHABLE
 from retia.compile.explain import Things
 from retia.config import Settings
 from retia.daemons.following import Live, Way, walk_ways
-from retia.errors import Conflict, InvalidInput, NotFound, Timeout
+from retia.errors import Conflict, InvalidInput, NotFound, RetiaError, Timeout
 from retia.flows.fields import ICMP, TCP, UDP
 from retia.flows.packet import parse
 from retia.model import network as model
 from retia.model.kinds import DEFAULT_PROJECT, Host, Object, Port, RouterPort, Switch, Uplink
 from retia.model.state import Alive, Binding
+from retia.reach.answers import Obstacle
 from retia.reach.world import Place, World, imagine, part_for
 from retia.store import traces
 from retia.store.contract import Store
@@ -39,7 +40,7 @@ from retia.store.traces import Entry
 from retia.trace import packets, telling
 from retia.trace.names import Names
 from retia.trace.packets import TTLS, Wish
-from retia.trace.story import Ending
+from retia.trace.story import End, Ending, Story
 from retia.trace.telling import Told
 from retia.trace.verdict import Judge
 from retia.values import Ip, Ip4, Mac
@@ -315,15 +316,33 @@ async def _auto(
         known = Network(things, asked.project)
         pairs = _pairs(known, switches, lot)
         world = World(things)
-        sent = [_sent(known, source, target, asked, live) for source, target in pairs]
         wrong: list[Told] = []
-        for (source, target), (start, _), ways in zip(pairs, sent, await _ways(world, sent, asked, live), strict=True):
-            title = f"{known.network.path(source)} → {known.network.path(target)}"
+        sent: list[tuple[Start, packets.Made]] = []
+        ready: list[tuple[Port, Port]] = []
+        for pair in pairs:
+            try:
+                sent.append(_sent(known, *pair, asked, live))
+                ready.append(pair)
+            except RetiaError as error:
+                wrong.append(_unsent(known, *pair, error, live is not None))
+        for (source, target), (start, _), ways in zip(ready, sent, await _ways(world, sent, asked, live), strict=True):
+            title = _title(known, source, target)
             told = _judged(world, known, ways, title, (start, target), asked, live)
             ends = (target.id, source.id)
             wrong += [one for one, end in zip(told, ends, strict=False) if one.story.end.out != end]
         head = f"{len(pairs)} ways tried, {len(wrong)} wrong (seed {lot.seed})"
         return wrong, Names(known.network), head
+
+
+def _title(known: Network, source: Port, target: Port) -> str:
+    return f"{known.network.path(source)} → {known.network.path(target)}"
+
+
+def _unsent(known: Network, source: Port, target: Port, error: RetiaError, live: bool) -> Told:
+    """A way that cannot be tried."""
+    story = Story((), End(Ending.unsent, error.where))
+    obstacle = Obstacle(error.what, reason=str(Ending.unsent), advice=error.advice)
+    return Told(_title(known, source, target), "nothing", story, obstacle, live)
 
 
 def _pairs(known: Network, switches: list[str], lot: _Lot) -> list[tuple[Port, Port]]:

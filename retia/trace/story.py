@@ -46,6 +46,7 @@ class Ending(StrEnum):
     missed = "missed"
     lost = "lost"
     unreported = "unreported"
+    unsent = "unsent"
     endless = "endless"
     limit = "limit"
 

@@ -84,6 +84,8 @@ def ending(told: Told, names: Names) -> str:
     if end.ending is Ending.left:
         out = names.object(end.out) if end.out else "the host's own network"
         return f"left {end.host} by {out}"
+    if end.ending is Ending.unsent:
+        return "not sent"
     return f"dropped on {end.host}"
 
 

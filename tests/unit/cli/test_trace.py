@@ -81,15 +81,15 @@ def test_wrong_questions(document: str, words: list[str], what: str) -> None:
     assert result.exit_code in (2, 3) and what in result.output, result.output
 
 
-async def put(endpoint: str, *bound: str, alive: bool = True) -> None:
+async def put(endpoint: str, *bound: str, alive: bool = True, host: str = "hv1") -> None:
     store = EtcdStore(Access((endpoint,)))
     try:
-        await register(store, "hv1", Ip.parse("192.0.2.1"), "test")
+        await register(store, host, Ip.parse("192.0.2.1"), "test")
         network = (await View.load(store)).network
         ports = [network.find(Port, path) for path in bound]
-        states = [Binding(port=port.id, host="hv1") for port in ports]
+        states = [Binding(port=port.id, host=host) for port in ports]
         await store.commit(put_all({key_of(one): encode(one) for one in states}))
-        if alive:
+        if alive and host == "hv1":
             await store.commit(put_all({key_of(Alive(host="hv1")): encode(Alive(host="hv1"))}))
     finally:
         await store.close()
@@ -106,6 +106,11 @@ def test_of_the_store(own_etcd: EtcdServer, document: str) -> None:
     unbound = run(*ask, "--what-if")
     assert unbound.exit_code == 3 and "lives on no host" in unbound.output, unbound.output
     asyncio.run(put(own_etcd.endpoint, "web/one", "db/one"))
+    asyncio.run(put(own_etcd.endpoint, "web/two", host="gone"))
+    several = run("--etcd", own_etcd.endpoint, "trace", "--auto", "web", "--timeout", "0.2")
+    assert several.exit_code == 7, several.output
+    assert "2 ways tried, 2 wrong" in several.output and "web/two → web/one (nothing, live)\nnot sent" in several.output
+    assert "the agent of host gone, where port web/two is, is not alive" in several.output
     walked = run(*ask, "--what-if")
     assert walked.exit_code == 0 and "delivered to port db/one on hv1" in walked.output, walked.output
 
