@@ -136,7 +136,7 @@ class Interest:
         return thing.id in self.ids or (thing.switch, thing.name) in self._named()
 
     def settle(self, port: str, known: Port | None, binding: Binding | None) -> bool:
-        """Whether a port is kept, now that this is known of it. Where it is not, who asks for it again is heard."""
+        """Whether a port is kept, now that this is known of it."""
         here = binding is not None and binding.host == self.host
         if here or port in self.ids or (known is not None and (known.switch, known.name) in self._named()):
             self.own.add(port)
@@ -148,11 +148,12 @@ class Interest:
             self.wanted.pop(port, None)
         elif was_own:
             self.wanted[port] = None
-        if port in self.wanted:
-            return True
-        for key in _keys(known) if known is not None else ():
+        return port in self.wanted
+
+    def dismiss(self, known: Port) -> None:
+        """A port is not kept any more: who asks for it again is to be heard."""
+        for key in _keys(known):
             self.asked.pop(key, None)
-        return False
 
 
 def _keys(port: Port) -> list[str]:

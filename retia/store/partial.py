@@ -24,6 +24,7 @@ from retia.model.kinds import Port, RouterPort
 from retia.model.local import InterfaceChange
 from retia.model.state import Binding
 from retia.store.contract import Batch, Event, Record, Snapshot, Store
+from retia.store.index import name_key
 from retia.store.interest import Interest
 from retia.store.records import OBJECTS, STATES, Identity, decode, identity
 from retia.store.sync import Delta, Sync
@@ -183,7 +184,7 @@ class PartialSync(Sync):
             fetching |= await self._owners(fresh, asking)
         if fetching:
             await self._fetch(fetching)
-        self._settle()
+        self._settle(fetching)
 
     async def _load_own(self) -> None:
         """All that is followed, and what was asked for lately."""
@@ -194,7 +195,7 @@ class PartialSync(Sync):
         mine |= interest.own | interest.ids | interest.wanted.keys()
         mine |= await self._owners(self._looked, list(interest.asked))
         await self._fetch(mine)
-        self._settle()
+        self._settle(mine)
 
     def _is_mine(self, record: Record) -> bool:
         said = decode(record.key, record.value)
@@ -222,20 +223,26 @@ class PartialSync(Sync):
                 self._take_one(who, Event(key, record.value if record is not None else None))
         self._touched |= set(ports)
 
-    def _settle(self) -> None:
+    def _settle(self, read: Collection[str]) -> None:
+        """Who is kept, of those touched. What is known of one that was neither `read` now nor followed until now may be
+        old: it goes, and is read in the next turn where it is of interest again."""
         touched, self._touched = self._touched, set()
         for port in touched:
-            names = (Port.kind, port), (Binding.kind, port)
-            known, binding = (self.view.get(who) for who in names)
-            if not self.interest.settle(
-                port,
-                known if isinstance(known, Port) else None,
-                binding if isinstance(binding, Binding) else None,
-            ):
-                for who in names:
-                    self._drop(who)
-                for key in (PORTS + port, BINDINGS + port):
-                    self.problems.pop(key, None)
+            known, binding = (self.view.get((kind, port)) for kind in (Port.kind, Binding.kind))
+            known = known if isinstance(known, Port) else None
+            binding = binding if isinstance(binding, Binding) else None
+            is_fresh = port in read or self.interest.follows(port)
+            if not (is_fresh and self.interest.settle(port, known, binding)):
+                self._let_go(port, known)
+
+    def _let_go(self, port: str, known: Port | None) -> None:
+        """Whoever names it again has to look it up again."""
+        if known is not None:
+            self._looked -= {name_key(Port.kind, known.switch, known.name)}
+            self.interest.dismiss(known)
+        for kind, prefix in ((Port.kind, PORTS), (Binding.kind, BINDINGS)):
+            self._drop((kind, port))
+            self.problems.pop(prefix + port, None)
 
     async def _load_all(self) -> None:
         for kind, prefix in ((Port.kind, PORTS), (Binding.kind, BINDINGS)):

@@ -64,7 +64,9 @@ def test_what_is_asked_for_is_asked_once_and_taken_where_it_comes() -> None:
     assert interest.takes(one) and interest.follows("id-one")
     assert interest.settle("id-one", one, None)
     interest.wanted.clear()
-    assert not interest.settle("id-one", one, None) and not interest.follows("id-one") and not interest.asked
+    assert not interest.settle("id-one", one, None) and not interest.follows("id-one")
+    interest.dismiss(one)
+    assert not interest.asked
     assert interest.ask(mac_key("s", one.mac), 101.0), "asked for again, at once"
     interest.expire(101.0 + PATIENCE)
     assert not interest.takes(one)

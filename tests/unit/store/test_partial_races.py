@@ -159,7 +159,7 @@ class Walk:
         return followed.connected and followed.revision >= self.last and idle
 
 
-@pytest.mark.parametrize("seed", [*range(25), 654152900, 1978789028])
+@pytest.mark.parametrize("seed", [*range(25), 654152900, 1978789028, 4182393155, 885647329])
 async def test_whatever_happens_in_whatever_order_what_is_kept_is_right(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
