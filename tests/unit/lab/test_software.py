@@ -30,7 +30,7 @@ def test_lab(path: Path) -> None:
     nobody = NOBODY if os.geteuid() == 0 else ()
     done = subprocess.run([*nobody, *command], capture_output=True, text=True, timeout=170, check=False)
     result = json.loads(done.stdout)
-    assert done.returncode == 0, [step for step in result["steps"] if not step["ok"]] or done.stderr
+    assert done.returncode == 0, [step["error"] for step in result["steps"] if not step["ok"]] or done.stderr
     assert result["ok"] and result["software"]
     assert any(step["done"] for step in result["steps"]), "all of it is left out"
     for step in result["steps"]:
