@@ -52,9 +52,9 @@ class Ending(StrEnum):
 
 
 class End(NamedTuple):
-    """`host` is where; of what is `unreported`, who did not say; of what is `unsent`, where it should have come in. `out`: the id of the port or uplink it came out of,
-    or "" where it left by the host's own stack. `router`: the key of that whose edges were looked for. `detail`: which
-    address, or limit."""
+    """`host` is where; of what is `unreported`, who did not say; of what is `unsent`, where it should have come in.
+    `out`: the id of the port or uplink it came out of, or "" where it left by the host's own stack. `router`: the key
+    of that whose edges were looked for. `detail`: which address, or limit."""
 
     ending: Ending
     host: str
