@@ -62,12 +62,17 @@ def reach(
         raise typer.Exit(UNREACHABLE)
 
 
-def _probe(tcp: int, udp: int, icmp: bool) -> Probe:
-    if bool(tcp) + bool(udp) + icmp > 1:
-        raise InvalidInput("one question at a time", where="reach", advice="give one of --tcp, --udp and --icmp")
+def check_ports(tcp: int, udp: int) -> None:
+    """0 where none is given. Raises InvalidInput for what is no port."""
     for name, number in (("--tcp", tcp), ("--udp", udp)):
         if number and number not in PORTS:
             raise InvalidInput(f"{number} is no port", where=name, advice="ports are 1 to 65535")
+
+
+def _probe(tcp: int, udp: int, icmp: bool) -> Probe:
+    if bool(tcp) + bool(udp) + icmp > 1:
+        raise InvalidInput("one question at a time", where="reach", advice="give one of --tcp, --udp and --icmp")
+    check_ports(tcp, udp)
     return Probe(TCP, tcp) if tcp else Probe(UDP, udp) if udp else Probe()
 
 

@@ -43,8 +43,13 @@ async def store_of(settings: Settings, reading: bool = False) -> AsyncIterator[S
 
 
 async def everything(settings: Settings) -> Sync:
-    """All that the store holds now, objects and what agents say."""
+    """`read_all`, of a store that is opened for it alone."""
     async with store_of(settings) as store:
-        sync = Sync(store)
-        await sync.first()
+        return await read_all(store)
+
+
+async def read_all(store: Store) -> Sync:
+    """All that the store holds now, objects and what agents say. Raises StoreAway."""
+    sync = Sync(store)
+    await sync.first()
     return sync

@@ -14,13 +14,14 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from retia.cli.apply import objects_of
 from retia.cli.output import Form, show_data
-from retia.cli.session import Project, run, store_of
+from retia.cli.reach import check_ports
+from retia.cli.session import Project, read_all, run, store_of
 from retia.cli.why import UNREACHABLE
 from retia.compile.explain import Things
 from retia.config import Settings
@@ -30,12 +31,10 @@ from retia.flows.fields import ICMP, TCP, UDP
 from retia.flows.packet import parse
 from retia.model import network as model
 from retia.model.kinds import DEFAULT_PROJECT, Host, Object, Port, RouterPort, Switch, Uplink
-from retia.model.state import Alive, Binding
+from retia.model.state import Binding, alive_hosts
 from retia.reach.answers import Obstacle
 from retia.reach.world import Place, World, imagine, part_for
 from retia.store import traces
-from retia.store.contract import Store
-from retia.store.sync import Sync
 from retia.store.traces import Entry
 from retia.trace import packets, telling
 from retia.trace.names import Names
@@ -45,9 +44,11 @@ from retia.trace.telling import Told
 from retia.trace.verdict import Judge
 from retia.values import Ip, Ip4, Mac
 
-PORTS = range(1, 65536)
 PATIENCE = 3.0
 MOST_PAIRS = 200
+
+A = TypeVar("A", bound=Object)
+B = TypeVar("B", bound=Object)
 
 
 class Shape(enum.StrEnum):
@@ -123,9 +124,7 @@ def _wish(tcp: int, udp: int, icmp: bool, arp: bool, hexed: str, ttl: int) -> Wi
     if sum(map(bool, (tcp, udp, icmp, arp, hexed))) > 1:
         advice = "give one of --tcp, --udp, --icmp, --arp and --hex"
         raise InvalidInput("one packet at a time", where="trace", advice=advice)
-    for name, number in (("--tcp", tcp), ("--udp", udp)):
-        if number and number not in PORTS:
-            raise InvalidInput(f"{number} is no port", where=name, advice="ports are 1 to 65535")
+    check_ports(tcp, udp)
     if ttl not in TTLS:
         raise InvalidInput(f"{ttl} is no time to live", where="--ttl", advice="between 1 and 255")
     raw = packets.raw(hexed) if hexed else b""
@@ -143,17 +142,11 @@ async def _known(settings: Settings, file: Path | None, asked: Asked) -> AsyncIt
         return
     async with store_of(settings) as store:
         if asked.what_if:
-            yield await _read(store), None
+            yield (await read_all(store)).view, None
             return
         async with traces.tracing(store) as tracing:
-            things = await _read(store)
+            things = (await read_all(store)).view
             yield things, Live(tracing, things, asked.timeout, asked.deliver)
-
-
-async def _read(store: Store) -> Things:
-    sync = Sync(store)
-    await sync.first()
-    return sync.view
 
 
 @dataclass(frozen=True)
@@ -170,11 +163,11 @@ class Network:
     def __init__(self, things: Things, project: str) -> None:
         self.things, self.project = things, project
         self.network = model.Network(thing for thing in things.values() if isinstance(thing, Object))
-        self._alive = {thing.host for thing in things.values() if isinstance(thing, Alive)}
+        self._alive = alive_hosts(things.values())
 
     def start(self, name: str, live: bool) -> Start:
         """Raises NotFound, or Conflict for a port that lives nowhere or on a host that no agent serves."""
-        item = self._named(name)
+        item = self._find(name, Port, Uplink)
         host = self._home(item)
         if not host:
             advice = "give the guest's interface external_ids:iface-id = SWITCH/PORT, on a host whose agent runs"
@@ -191,23 +184,20 @@ class Network:
         binding = self.things.get((Binding.kind, item.id))
         return binding.host if isinstance(binding, Binding) else ""
 
-    def _named(self, name: str) -> Port | Uplink:
-        try:
-            return self.network.find(Port, name, self.project)
-        except (NotFound, InvalidInput):
-            with contextlib.suppress(NotFound, InvalidInput):
-                return self.network.find(Uplink, name, self.project)
-            raise
-
     def target(self, text: str) -> Port | Ip:
         """Raises NotFound, InvalidInput."""
         with contextlib.suppress(InvalidInput):
             return Ip.parse(text)
+        found = self._find(text, Port, RouterPort)
+        return found if isinstance(found, Port) else found.addresses[0].address
+
+    def _find(self, text: str, first: type[A], second: type[B]) -> A | B:
+        """Of the first kind or, where none is called so, of the second. Raises what the first search did."""
         try:
-            return self.network.find(Port, text, self.project)
+            return self.network.find(first, text, self.project)
         except (NotFound, InvalidInput):
             with contextlib.suppress(NotFound, InvalidInput):
-                return self.network.find(RouterPort, text, self.project).addresses[0].address
+                return self.network.find(second, text, self.project)
             raise
 
     def address(self, target: Port | Ip) -> Ip:
@@ -237,7 +227,8 @@ async def _one(
         world = World(part_for(things, ends_of(start, target, packet)))
         ways = (await _ways(world, [(start, packet)], asked, live))[0]
         title = f"{names[0]} → {to}" if to else names[0]
-        return list(_judged(world, known, ways, title, (start, target), asked, live)), Names(known.network)
+        judge = _judge_of(known, world)
+        return list(_judged(judge, ways, title, (start, target), asked, live)), Names(known.network)
 
 
 def packet_of(known: Network, start: Start, target: Port | Ip | None, asked: Asked) -> packets.Made:
@@ -283,16 +274,19 @@ def place_of(world: World, start: Start) -> Place | None:
     return next((place for place, uplink in world.uplinks.items() if uplink.id == start.item.id), None)
 
 
+def _judge_of(known: Network, world: World) -> Judge:
+    """It looks at all there is when it is made: one for all ways."""
+    return Judge(known.things, lambda: world.facts(None))
+
+
 def _judged(
-    world: World,
-    known: Network,
+    judge: Judge,
     ways: list[Way],
     title: str,
     ends: tuple[Start, Port | Ip | None],
     asked: Asked,
     live: Live | None,
 ) -> Iterator[Told]:
-    judge = Judge(known.things, lambda: world.facts(None))
     start, target = ends
     source = start.item if isinstance(start.item, Port) else None
     unready = (live.unready,) if live is not None and live.unready else ()
@@ -316,6 +310,7 @@ async def _auto(
         known = Network(things, asked.project)
         pairs = _pairs(known, switches, lot)
         world = World(things)
+        judge = _judge_of(known, world)
         wrong: list[Told] = []
         sent: list[tuple[Start, packets.Made]] = []
         ready: list[tuple[Port, Port]] = []
@@ -327,7 +322,7 @@ async def _auto(
                 wrong.append(_unsent(known, *pair, error, live is not None))
         for (source, target), (start, _), ways in zip(ready, sent, await _ways(world, sent, asked, live), strict=True):
             title = _title(known, source, target)
-            told = _judged(world, known, ways, title, (start, target), asked, live)
+            told = _judged(judge, ways, title, (start, target), asked, live)
             ends = (target.id, source.id)
             wrong += [one for one, end in zip(told, ends, strict=False) if one.story.end.out != end]
         head = f"{len(pairs)} ways tried, {len(wrong)} wrong (seed {lot.seed})"
