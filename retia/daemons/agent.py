@@ -125,36 +125,9 @@ async def attend(
     parts = Parts(compiler, switch, sync, duties, loop, answerer, gateways, wants)
     server = await control.serve(settings.control_socket, Questions(parts).answers)
 
-    async def follow() -> None:
-        async for delta in sync.deltas():
-            duties.records = sync.problems
-            loop.inbox.put_nowait(delta)
-
-    def report(event: SwitchEvent) -> None:
-        if isinstance(event, InterfacesChanged) and wants is not None:
-            wants.sync.plug(event.changes, event.whole, partial(loop.inbox.put_nowait, event))
-        elif not isinstance(event, Punted):
-            loop.inbox.put_nowait(event)
-        elif KIND_OF.get(event.userdata) is PuntKind.TRACED:
-            tracer.take(event)
-        else:
-            answerer.take(event)
-
     try:
         async with _measured(settings, parts), asyncio.TaskGroup() as tasks:
-            works = {
-                "store": follow(),
-                "switch": switch.run(report),
-                "loop": loop.run(),
-                "answerer": answerer.run(),
-                "duties": duties.run(),
-                "applied": duties.tell_applied(),
-                "lease": host.run(),
-                "neighbours": neighbours.run(),
-                "tracer": tracer.run(),
-                "announcer": gateways.announcer.run(),
-                "direct exit": gateways.direct.run(),
-            } | ({"wants": wants.run()} if wants is not None else {})
+            works = _works(parts, host, tracer)
             running = [tasks.create_task(never_ending(work), name=name) for name, work in works.items()]
             begun(running, loop)
     except* asyncio.CancelledError:
@@ -163,6 +136,40 @@ async def attend(
         server.close()
         settings.control_socket.unlink(missing_ok=True)
         log.info("stopped")
+
+
+def _works(parts: Parts, host: HostAgent, tracer: Tracer) -> dict[str, Coroutine[Any, Any, None]]:
+    """What an agent does all the while, by name."""
+    sync, duties, inbox, gateways, wants = parts.sync, parts.duties, parts.loop.inbox, parts.gateways, parts.wants
+
+    async def follow() -> None:
+        async for delta in sync.deltas():
+            duties.records = sync.problems
+            inbox.put_nowait(delta)
+
+    def report(event: SwitchEvent) -> None:
+        if isinstance(event, InterfacesChanged) and wants is not None:
+            wants.sync.plug(event.changes, event.whole, partial(inbox.put_nowait, event))
+        elif not isinstance(event, Punted):
+            inbox.put_nowait(event)
+        elif KIND_OF.get(event.userdata) is PuntKind.TRACED:
+            tracer.take(event)
+        else:
+            parts.answerer.take(event)
+
+    return {
+        "store": follow(),
+        "switch": parts.switch.run(report),
+        "loop": parts.loop.run(),
+        "answerer": parts.answerer.run(),
+        "duties": duties.run(),
+        "applied": duties.tell_applied(),
+        "lease": host.run(),
+        "neighbours": gateways.neighbours.run(),
+        "tracer": tracer.run(),
+        "announcer": gateways.announcer.run(),
+        "direct exit": gateways.direct.run(),
+    } | ({"wants": wants.run()} if wants is not None else {})
 
 
 def _wants(settings: Settings, state: HostState, store: Store, switch: Switch) -> Wants | None:
