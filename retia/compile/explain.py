@@ -177,9 +177,13 @@ def _by_cookie(compiler: Compiler, cookie: int, key: FlowKey | None) -> FlowRow:
     return found[0]
 
 
+def made_by(compiler: Compiler, flow: Flow) -> tuple[str, str]:
+    """The rule of a flow, and the id of the object it is for; "" where that is not known."""
+    row = compiler.program.by_key(FlowRow).get(flow.key)
+    return (row[5], row[4]) if row is not None else (rule_of(flow.cookie), "")
+
+
 def rule_and_origin(compiler: Compiler, labels: Labels, flow: Flow) -> tuple[str, str]:
     """What a list of flows says of each: its rule, and the object it is for."""
-    row = compiler.program.by_key(FlowRow).get(flow.key)
-    if row is not None:
-        return row[5], labels.label(row[4])
-    return rule_of(flow.cookie) or "(foreign)", ""
+    rule, origin = made_by(compiler, flow)
+    return rule or "(foreign)", labels.label(origin)

@@ -9,6 +9,7 @@ row for a port. Why so: docs/decisions/0011-on-demand.md.
 from __future__ import annotations
 
 from retia.compile.clashes import Displaced
+from retia.compile.edges import Rank
 from retia.compile.facts import BindingFact, Cluster, EdgeFact, HostFact, HostMode, HostTunnel, ThisHost, UplinkFact
 from retia.compile.outputs import Peer, WantsPeer
 from retia.compile.presence import HostDown, Reach, Tunnel, Working
@@ -17,8 +18,6 @@ from retia.rules import COL, Relation, Rule, collect, fn, rule
 from retia.values import Ip
 
 HELPERS = 3
-
-Rank = tuple[int, str]
 
 
 class Gateway(Relation):

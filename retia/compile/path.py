@@ -35,7 +35,7 @@ from retia.compile.presence import EdgeHost, HostDown, Link, Named, Pinned, Tunn
 from retia.compile.routes import ActiveRoute, BestHop, Sink, Target
 from retia.compile.routing import Connected
 from retia.model.kinds import Subnet
-from retia.model.state import Alive
+from retia.model.state import alive_hosts
 from retia.values import Cidr, Ip
 
 HOPS = 32
@@ -178,7 +178,7 @@ class _Search:
         self.step(f"{self._name(port)} lives on host {host}")
 
     def _note_alive(self, host: str) -> None:
-        if not any(isinstance(thing, Alive) and thing.host == host for thing in self._things.values()):
+        if host not in alive_hosts(self._things.values()):
             self.note(f"the agent of host {host} is not alive: packets flow, changes do not reach it")
 
     def _check_plugged(self, port: str) -> None:

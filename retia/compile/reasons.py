@@ -49,6 +49,9 @@ class Reason(IntEnum):
     TRACED = 21, "It was a traced packet, and nobody on this host follows its trace: it is over, or no agent runs."
 
 
+REASON_OF = {int(reason): reason for reason in Reason}
+"""Reasons by number."""
+
 SPOKEN_OF = {
     Reason.TTL_EXPIRED: PuntKind.TIME_EXCEEDED,
     Reason.NO_ROUTE: PuntKind.NET_UNREACHABLE,

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from retia.compile.admit import came_tunnelled
 from retia.compile.choice import by_port
-from retia.compile.edges import Ranked, ranked
+from retia.compile.edges import Rank, Ranked, ranked
 from retia.compile.facts import ThisHost
 from retia.compile.local import PeerPort, PeerSeen
-from retia.compile.modes import Asks, Helper, Rank, Ranks, Serves
+from retia.compile.modes import Asks, Helper, Ranks, Serves
 from retia.compile.nat import of_router
 from retia.compile.outputs import FlowRow, Trouble
-from retia.compile.presence import EdgeHost, Hosted, Link, LiveRouter, Pinned, Runs, Through, Tunnel
+from retia.compile.presence import Link, LiveRouter, Pinned, Runs, Through, Tunnel
 from retia.compile.reasons import Reason, complain, drop
-from retia.compile.relays import Accompanied, EdgePeer, Relays, WatchedHost
+from retia.compile.relays import Accompanied, Beside, EdgePeer, Relays, WatchedHost
 from retia.compile.troubles import about, says
 from retia.compile.ways import tunnel_to
 from retia.flows.actions import Actions, ForgetInPort, Goto, Load, LoadLive, Move, Resubmit
@@ -93,13 +93,6 @@ class FirstHelper(Relation):
 
     here: str = COL
     first: tuple[Rank, Ip] = COL
-
-
-class Beside(Relation):
-    "The port of a watched edge of a router that this host is an edge of."
-
-    router: str = COL
-    ofport: int = COL
 
 
 class BesidePorts(Relation):
@@ -272,12 +265,6 @@ def no_full_host(h: str) -> Rule:
 
 
 @rule
-def beside(r: str, h: str, g: str, n: int, o: int) -> Rule:
-    "The other edges of a router, once watched, have it as well."
-    return Beside(r, o) <= [Hosted(r, h), EdgeHost(r, g), Tunnel(g, n), PeerPort(h, n, o), PeerSeen(h, n)]
-
-
-@rule
 def beside_ports(r: str, o: int) -> Rule:
     "All of them."
     return BesidePorts(r, collect(o)) <= [Beside(r, o)]
@@ -420,7 +407,6 @@ RULES = [
     to_helper,
     no_helper_lives,
     no_full_host,
-    beside,
     beside_ports,
     redirect_in_router,
     twinned,

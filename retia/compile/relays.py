@@ -46,6 +46,13 @@ class WatchedHost(Relation):
     address: Ip = COL
 
 
+class Beside(Relation):
+    "The port of a watched edge of a router that this host is an edge of."
+
+    router: str = COL
+    ofport: int = COL
+
+
 class EdgePeer(Relation):
     "The port of a watched edge beside this one."
 
@@ -119,9 +126,15 @@ def edging(h: str) -> Rule:
 
 
 @rule
-def edge_peers(r: str, h: str, g: str, n: int, o: int) -> Rule:
-    "The other edges of such a router, once watched, may carry packets on."
-    return EdgePeer(h, o) <= [Hosted(r, h), EdgeHost(r, g), Tunnel(g, n), PeerPort(h, n, o), PeerSeen(h, n)]
+def beside(r: str, h: str, g: str, n: int, o: int) -> Rule:
+    "The other edges of a router, once watched, have it as well."
+    return Beside(r, o) <= [Hosted(r, h), EdgeHost(r, g), Tunnel(g, n), PeerPort(h, n, o), PeerSeen(h, n)]
+
+
+@rule
+def edge_peers(r: str, h: str, o: int) -> Rule:
+    "They may carry packets on."
+    return EdgePeer(h, o) <= [Beside(r, o), Hosted(r, h)]
 
 
 @rule
@@ -212,6 +225,7 @@ RULES = [
     caught_routed,
     watch_user,
     edging,
+    beside,
     edge_peers,
     accompanied,
     relays,

@@ -15,10 +15,11 @@ from retia.compile.outputs import FlowRow
 from retia.compile.reasons import Reason, drop
 from retia.flows.actions import Action, Actions, Goto, Load, Move, Resubmit
 from retia.flows.match import Match, merge
+from retia.pipeline.check import STAGE_OF
 from retia.pipeline.fields import COMMAND, TOLD, TRACED, TUNNEL_COMMAND, TUNNEL_TRACED, when
 from retia.pipeline.punts import PuntKind, punt
-from retia.pipeline.stage import Stage
-from retia.pipeline.stages import ADMIT, COMPLAIN, DELIVER, DIRECT, DROP, STAGES
+from retia.pipeline.stage import HIGHEST_PRIORITY, Stage
+from retia.pipeline.stages import ADMIT, COMPLAIN, DELIVER, DIRECT, DROP
 from retia.rules import COL, Relation, Rule, fn, rule
 
 HELD = frozenset({int(DELIVER), int(DIRECT)})
@@ -26,8 +27,6 @@ HELD = frozenset({int(DELIVER), int(DIRECT)})
 
 ARRIVED: Match = merge(when(traced=0), (TUNNEL_TRACED, 1))
 """A traced packet out of a tunnel, whose registers are still empty."""
-
-_BY_NUMBER = {int(stage): stage for stage in STAGES.values()}
 
 
 class Tracing(Relation):
@@ -50,12 +49,7 @@ def _goes_on(stage: int) -> tuple[Action, ...]:
 
 @fn
 def stage_of(number: int) -> Stage:
-    return _BY_NUMBER[number]
-
-
-@fn
-def first(number: int) -> int:
-    return _BY_NUMBER[number].priority("trace")
+    return STAGE_OF[number]
 
 
 @fn
@@ -83,13 +77,13 @@ def tracing(h: str, c: str) -> Rule:
 @rule
 def report_stage(h: str, n: int) -> Rule:
     "Then each stage tells of a traced packet, once each time that it comes."
-    return FlowRow(stage_of(n), first(n), not_told(n), report(n), h) <= [Tracing(h), TracedStage(h, n)]
+    return FlowRow(stage_of(n), HIGHEST_PRIORITY, not_told(n), report(n), h) <= [Tracing(h), TracedStage(h, n)]
 
 
 @rule
 def report_tunnelled(h: str) -> Rule:
     "So does the first one of what comes out of a tunnel."
-    return FlowRow(ADMIT, ADMIT.priority("trace"), ARRIVED, report_arrival(), h) <= [Tracing(h)]
+    return FlowRow(ADMIT, HIGHEST_PRIORITY, ARRIVED, report_arrival(), h) <= [Tracing(h)]
 
 
 @rule

@@ -27,9 +27,8 @@ from retia.compile.local import NeighbourFact
 from retia.compile.outputs import Outside, WantsNeighbour
 from retia.daemons import arp, kept
 from retia.errors import InvalidInput, SwitchAway
-from retia.flows.actions import Actions, Load, Output, Resubmit
+from retia.flows.actions import Actions, Output, Resubmit
 from retia.flows.carrying import Punted
-from retia.flows.fields import whole
 from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, NEIGHBOUR_IP4
 from retia.pipeline.punts import KIND_OF, PuntKind
 from retia.pipeline.stages import NEXT_HOP
@@ -259,10 +258,7 @@ class Neighbours:
                 self._go_on(one.held.popleft())
 
     def _go_on(self, punt: Punted) -> None:
-        """With all that the pipeline knew of it."""
-        kept_fields = {name: value for name, value in punt.fields.items() if name == "metadata" or name[:3] == "reg"}
-        loads = tuple(Load(whole(name), value) for name, value in kept_fields.items())
-        self._send(punt.frame, (*loads, Resubmit(int(NEXT_HOP))))
+        self._send(punt.frame, (*punt.restored, Resubmit(int(NEXT_HOP))))
 
     def _send(self, frame: bytes, actions: Actions) -> None:
         with contextlib.suppress(SwitchAway):  # packets get lost, and who is asked is asked again

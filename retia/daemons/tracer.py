@@ -24,7 +24,6 @@ from retia.compile.uplinks import UplinkOf
 from retia.errors import RetiaError, SwitchAway
 from retia.flows.actions import Actions, Ct, Load, Output, Resubmit
 from retia.flows.carrying import Punted
-from retia.flows.fields import whole
 from retia.flows.packet import parse
 from retia.flows.walk import NO_PORTS
 from retia.log import logger
@@ -119,10 +118,8 @@ class Tracer:
         return self._hits.find(punt.table, {**packet.fields, **ports, **punt.fields})
 
     def _let_go_on(self, punt: Punted) -> None:
-        """With all that the pipeline knew of it. The port it came by is forgotten: no flow after these stages looks."""
-        known = {name: value for name, value in punt.fields.items() if name == "metadata" or name[:3] == "reg"}
-        loads = tuple(Load(whole(name), value) for name, value in known.items())
-        self._send(punt.frame, (*loads, told(punt.table), Resubmit(punt.table)))
+        """The port it came by is forgotten: no flow after these stages looks."""
+        self._send(punt.frame, (*punt.restored, told(punt.table), Resubmit(punt.table)))
 
     def _send(self, frame: bytes, actions: Actions, *by: int) -> None:
         try:

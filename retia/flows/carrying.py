@@ -9,8 +9,8 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from retia.flows.actions import CONTROLLER, Actions
-from retia.flows.fields import Subfield
+from retia.flows.actions import CONTROLLER, Actions, Load
+from retia.flows.fields import Subfield, whole
 from retia.flows.match import match
 from retia.flows.wire import NICIRA, NO_BUFFER, encode_bare_actions, encode_match, read_fields
 
@@ -30,6 +30,12 @@ class Punted(NamedTuple):
 
     def read(self, part: Subfield) -> int:
         return self.fields.get(part.field, 0) >> part.start & (1 << part.bits) - 1
+
+    @property
+    def restored(self) -> Actions:
+        """Actions that give a packet sent anew all that the pipeline knew of this one."""
+        known = {name: value for name, value in self.fields.items() if name == "metadata" or name[:3] == "reg"}
+        return tuple(Load(whole(name), value) for name, value in known.items())
 
 
 def decode_punt(body: bytes) -> Punted | None:

@@ -22,7 +22,7 @@ from retia.model.kinds import Port, RouterPort
 from retia.model.names import is_id
 from retia.model.network import Network
 from retia.model.setup import Setup, setup_of
-from retia.model.state import Alive, Binding
+from retia.model.state import Binding, alive_hosts
 from retia.store import barrier, catalog
 from retia.store.changes import Changes
 from retia.store.contract import Store
@@ -189,7 +189,7 @@ class Lab(ABC):
     async def _lacking(self) -> list[str]:
         records = (await self.store.snapshot(STATES)).records
         things = [decode(key, record.value) for key, record in records.items()]
-        alive = {thing.host for thing in things if isinstance(thing, Alive)}
+        alive = alive_hosts(things)
         bound = {thing.port: thing.host for thing in things if isinstance(thing, Binding)}
         running = {host.name for host in self.hosts.values() if host.runs(AGENT)}
         lacking = [f"the agent of {name} is not there" for name in self.hosts if name in running - alive]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from retia.compile.explain import rule_and_origin
 from retia.compile.path import why_pair
-from retia.compile.reasons import Reason
+from retia.compile.reasons import REASON_OF, Reason
 from retia.flows.journey import Arrival, Journey, Leg
 from retia.flows.packet import build, parse
 from retia.flows.walk import Fate, Step
@@ -28,7 +28,6 @@ from retia.reach.world import Place, World
 from retia.values import Ip, Ip4, Mac
 
 _STAGES = {int(stage): name for name, stage in STAGES.items()}
-_REASONS = {int(reason): reason for reason in Reason}
 
 End = Port | Ip
 """A guest's port, or an address: as a source, of somebody outside."""
@@ -283,7 +282,7 @@ class Asker:
             return Obstacle(what, host=host)
         leg = journey.legs[-1]
         step = _decisive(leg)
-        reason = _REASONS.get(leg.walk.read(REASON)) if leg.walk.fate in (Fate.DROPPED, Fate.PUNTED) else None
+        reason = REASON_OF.get(leg.walk.read(REASON)) if leg.walk.fate in (Fate.DROPPED, Fate.PUNTED) else None
         what = reason.doc if reason else f"the packet is {leg.walk.fate.replace('-', ' ')} in the switch of {leg.host}"
         rule, origin = ("", "")
         if step.flow is not None:

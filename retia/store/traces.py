@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from msgspec import structs
+
 from retia.errors import Conflict, StoreAway, Timeout
 from retia.model.state import LAST_TRACE, Trace, TracePoint, TraceReport
 from retia.store import barrier
@@ -85,7 +87,7 @@ class Traces:
 
     async def go(self, traces: Sequence[Trace]) -> None:
         """Let their packets in."""
-        puts = {key_of(one): encode(_begun(one)) for one in traces}
+        puts = {key_of(one): encode(structs.replace(one, go=True)) for one in traces}
         await self._store.commit(Transaction(puts=puts, lease=self._lease.id))
 
     async def end(self, traces: Sequence[Trace]) -> None:
@@ -122,10 +124,6 @@ class Traces:
                             self._news.set()
             except StoreAway:
                 await asyncio.sleep(barrier.AGAIN)
-
-
-def _begun(trace: Trace) -> Trace:
-    return Trace(**{name: getattr(trace, name) for name in trace.__struct_fields__} | {"go": True})
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from retia.compile.reasons import Reason
+from retia.compile.reasons import REASON_OF, Reason
 from retia.flows.actions import LOCAL
 from retia.flows.fields import Subfield
 from retia.flows.packet import parse
@@ -18,7 +18,7 @@ from retia.model.state import Trace, TracePoint
 from retia.pipeline.fields import DATAPATH, DESTINATION_PORT, EDGE_ROUTER, REASON, SOURCE_PORT
 from retia.pipeline.stages import ADMIT, DROP, ENCAP, STAGES
 from retia.trace.story import Change, End, Ending, Passage, Point, Story
-from retia.trace.walked import LIMITS, REASONS
+from retia.trace.walked import LIMITS
 from retia.values import Ip4
 
 PIECES = 64
@@ -124,7 +124,7 @@ def _ended(host: str, points: Sequence[TracePoint], passages: tuple[Passage, ...
         ending = Ending.left if last.rule == "deliver_uplink" else ending
         end = End(ending, host, out, last.out, bytes.fromhex(last.frame))
     elif last.stage == DROP.name:
-        reason = REASONS.get(_read(last, REASON))
+        reason = REASON_OF.get(_read(last, REASON))
         end = End(Ending.dropped, host, reason=reason, router=_read(last, EDGE_ROUTER))
         complete = reason is not Reason.NEIGHBOUR_ASKED  # it may wait for an answer
     elif not last.rule and last.stage not in ASKED:

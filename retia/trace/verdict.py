@@ -14,7 +14,7 @@ from retia.compile.explain import Labels, Things
 from retia.compile.path import why_pair
 from retia.compile.reasons import Reason
 from retia.model.kinds import Host, Port, Router, Switch
-from retia.model.state import Alive
+from retia.model.state import alive_hosts
 from retia.pipeline.stages import COMPLAIN, DROP
 from retia.reach.answers import Obstacle
 from retia.trace.story import End, Ending, Point, Story
@@ -57,10 +57,9 @@ class Judge:
         return Obstacle(_what(end), end.host, point.stage, label, point.rule, self._blamed(end, point))
 
     def _silent(self, end: End) -> Obstacle:
-        alive = any(isinstance(thing, Alive) and thing.host == end.host for thing in self._things.values())
         what = f"no report from {end.host}" + (f": {end.detail}" if end.detail else "")
         advice = "look at that host's log, and at the network that joins the hosts"
-        if not alive:
+        if end.host not in alive_hosts(self._things.values()):
             what, advice = f"no report from {end.host}: its agent is not alive", "start its agent, or use --what-if"
         return Obstacle(what, end.host, reason=str(end.ending), advice=advice)
 

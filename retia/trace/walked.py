@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from retia.compile.cookies import rule_of
-from retia.compile.outputs import FlowRow
-from retia.compile.reasons import Reason
+from retia.compile.explain import made_by
+from retia.compile.reasons import REASON_OF
 from retia.flows.actions import Output
 from retia.flows.fields import Subfield
-from retia.flows.flow import Flow
 from retia.flows.journey import Journey, Leg
 from retia.flows.walk import Fate, Step
 from retia.pipeline.check import STAGE_OF
@@ -20,7 +18,6 @@ from retia.reach.world import Place, World
 from retia.trace.story import Change, End, Ending, Passage, Point, Story
 from retia.values import Ip4
 
-REASONS = {int(reason): reason for reason in Reason}
 LIMITS = {
     Fate.TOO_DEEP: "it goes back more often than Open vSwitch follows",
     Fate.TOO_LONG: "it passes more tables than Open vSwitch follows",
@@ -43,7 +40,7 @@ def _points(world: World, leg: Leg) -> Iterator[Point]:
         held.update({name: new for name, (_, new) in step.changed.items()})
         where = before if number else held
         datapath, source, destination = (_read(where, part) for part in (DATAPATH, SOURCE_PORT, DESTINATION_PORT))
-        rule, origin = _made_by(world, leg.host, step.flow)
+        rule, origin = made_by(world.compilers[leg.host], step.flow) if step.flow is not None else ("", "")
         if step.table not in BESIDE:
             yield Point(STAGE_OF[step.table].name, datapath, source, destination, rule, origin, dict(_headers(step)))
 
@@ -59,13 +56,6 @@ def _headers(step: Step) -> Iterator[tuple[str, Change]]:
 def is_header(name: str) -> bool:
     """Whether a field is the packet's own, not what a switch notes of it."""
     return not name.startswith(("reg", "metadata", "tun_", "ct_", "in_port"))
-
-
-def _made_by(world: World, host: str, flow: Flow | None) -> tuple[str, str]:
-    if flow is None:
-        return "", ""
-    row = world.compilers[host].program.by_key(FlowRow).get(flow.key)
-    return (row[5], row[4]) if row is not None else (rule_of(flow.cookie), "")
 
 
 def _end(world: World, journey: Journey) -> End:
@@ -91,7 +81,7 @@ def _stopped(leg: Leg) -> End:
         return End(Ending.limit, leg.host, detail=LIMITS[walk.fate])
     if walk.fate is Fate.MISSED:
         return End(Ending.missed, leg.host)
-    reason = REASONS.get(walk.read(REASON))
+    reason = REASON_OF.get(walk.read(REASON))
     if reason is None and walk.last.flow is not None and any(isinstance(a, Output) for a in walk.last.flow.actions):
         return End(Ending.suppressed, leg.host)
     return End(Ending.dropped, leg.host, reason=reason, router=walk.read(EDGE_ROUTER))
