@@ -63,6 +63,23 @@ class Builder:
         ip, _, length = inside.partition("/")
         self.tree[f"{VIEW}LR/{router}/lnat/{name}"] = f"ip={ip},prefix={length},xlate_ip={outside},xlate_type={type_}"
 
+    def edge(self, number: int, host: str, last: str, address: str) -> tuple[str, str, str]:
+        """A router on a host, behind an inner switch and with an uplink: names of it and of both switches. `last`: of
+        LR-A's address inside; `address`: its own outside."""
+        inner, edge, outside = f"m{number}", f"edge{number}", f"outside{number}"
+        self.switch(inner)
+        self.switch(outside)
+        self.router(edge, host)
+        self.patch(outside, f"patchport-{outside}", host, "br0")
+        self.link("LR-A", inner, f"100.10.10.{last}", mac(f"07:0{number}"))
+        self.link(edge, inner, "100.10.10.2", mac(f"08:0{number}"))
+        self.link(edge, outside, address, mac(f"09:0{number}"))
+        return edge, inner, outside
+
+
+EDGES = ((1, "hv2", "1"), (2, "hv3", "3"))
+"""Their numbers, hosts, and the last part of LR-A's address towards each."""
+
 
 def base() -> Builder:
     """Two switches on a router that is everywhere, three guests on two hosts, and a router pinned to a third one."""
@@ -85,15 +102,8 @@ def base() -> Builder:
 def edges() -> Builder:
     """The same, with two edges that share what leaves, each behind a switch of its own and with an uplink."""
     made = base()
-    for number, host, last in ((1, "hv2", "1"), (2, "hv3", "3")):
-        inner, edge, outside = f"m{number}", f"edge{number}", f"outside{number}"
-        made.switch(inner)
-        made.switch(outside)
-        made.router(edge, host)
-        made.patch(outside, f"patchport-{outside}", host, "br0")
-        made.link("LR-A", inner, f"100.10.10.{last}", mac(f"07:0{number}"))
-        made.link(edge, inner, "100.10.10.2", mac(f"08:0{number}"))
-        made.link(edge, outside, f"172.20.11.1{number}", mac(f"09:0{number}"))
+    for number, host, last in EDGES:
+        edge, inner, outside = made.edge(number, host, last, f"172.20.11.1{number}")
         made.route("LR-A", f"default{number}", "0.0.0.0", 0, "100.10.10.2", inner)
         made.route(edge, "virtual", "10.10.0.0", 16, f"100.10.10.{last}", inner)
         made.route(edge, "world", "0.0.0.0", 0, "172.20.11.1", outside)
@@ -104,15 +114,8 @@ def edges() -> Builder:
 def translating() -> Builder:
     """The base, with two edges to outsides of their own, each of which translates: sources, and one guest both ways."""
     made = base()
-    for number, host, last in ((1, "hv2", "1"), (2, "hv3", "3")):
-        inner, edge, outside = f"m{number}", f"edge{number}", f"outside{number}"
-        made.switch(inner)
-        made.switch(outside)
-        made.router(edge, host)
-        made.patch(outside, f"patchport-{outside}", host, "br0")
-        made.link("LR-A", inner, f"100.10.10.{last}", mac(f"07:0{number}"))
-        made.link(edge, inner, "100.10.10.2", mac(f"08:0{number}"))
-        made.link(edge, outside, f"172.20.1{number}.19", mac(f"09:0{number}"))
+    for number, host, last in EDGES:
+        edge, inner, _ = made.edge(number, host, last, f"172.20.1{number}.19")
         made.route("LR-A", f"out{number}", f"172.20.1{number}.0", 24, "100.10.10.2", inner)
         made.route(edge, "virtual", "10.10.0.0", 16, f"100.10.10.{last}", inner)
         made.nat(edge, "all", "10.10.0.0/16", "snat", f"172.20.1{number}.100")

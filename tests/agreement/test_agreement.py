@@ -19,16 +19,16 @@ from retia.flows.match import match
 from retia.flows.packet import parse
 from retia.flows.text import show_match
 from retia.flows.walk import Fate, Step
-from retia.lab import commands
 from retia.lab.contract import Tap
 from retia.lab.names import INTEGRATION
 from retia.lab.spaces import SpacesLab
 from retia.model.kinds import Port
 from retia.switch import ovsdb
-from tests.agreement.networks import GUESTS, lab, some_network
+from tests.agreement.networks import GUESTS
 from tests.agreement.outside import WORLD, world
-from tests.agreement.packets import ABSORBED, answer, some_frame
-from tests.agreement.travel import TUNNEL, Hosts, Part, Trip, is_for_world, settled
+from tests.agreement.packets import answer, some_frame
+from tests.agreement.standing import another_network, standing
+from tests.agreement.travel import TUNNEL, Hosts, Part, Trip, is_for_world
 from tests.ovs.flows.test_walk import compare, cookies_of, hits_of
 
 NETWORKS = int(os.environ.get("RETIA_RANDOM", "12"))
@@ -53,24 +53,14 @@ def test_walk_trace_and_guests_agree() -> None:
 
 async def _all(rnd: random.Random) -> Counter[str]:
     fates: Counter[str] = Counter()
-    async with commands.standing(lab(), f"agreement-{os.getpid()}", True, False) as made:
-        assert isinstance(made, SpacesLab)
-        with contextlib.ExitStack() as stack:
-            for station in made.stations.values():
-                stack.enter_context(station.absorb(ABSORBED))
-                await station.run("sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=1")
-            for number in range(NETWORKS):
-                await made.apply(some_network(rnd), prune=True)
-                await made.refresh()
-                await made.settle(20)
-                hosts = await settled(made)
-                for host in made.hosts.values():  # of 3.1.0, a cached flow may drop for good what flows let pass
-                    await host.run("ovs-appctl", "revalidator/purge")
-                with contextlib.ExitStack() as listening:
-                    there = [one for one in made.stations.values() if one.mac is not None]
-                    taps = {one.name: listening.enter_context(one.tap()) for one in there}
-                    run = Run(made, rnd, hosts, taps, f"network {number}", 2 * number * PACKETS_OUTSIDE)
-                    fates += await run.packets()
+    async with standing("agreement") as made:
+        for number in range(NETWORKS):
+            hosts = await another_network(made, rnd)
+            with contextlib.ExitStack() as listening:
+                there = [one for one in made.stations.values() if one.mac is not None]
+                taps = {one.name: listening.enter_context(one.tap()) for one in there}
+                run = Run(made, rnd, hosts, taps, f"network {number}", 2 * number * PACKETS_OUTSIDE)
+                fates += await run.packets()
     return fates
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from retia.compile.reasons import Reason
 from retia.daemons.following import Live
-from retia.lab import agreeing, commands
+from retia.lab import agreeing
 from retia.lab.contract import Tap
 from retia.lab.spaces import SpacesLab
 from retia.model.kinds import Port, Uplink
@@ -31,11 +31,12 @@ from retia.store.traces import Entry
 from retia.trace.story import Ending, Story
 from retia.trace.verdict import Judge
 from retia.trace.walked import walked
-from tests.agreement.networks import GUESTS, lab, some_network
+from tests.agreement.networks import GUESTS, lab
 from tests.agreement.outside import WORLD, world
-from tests.agreement.packets import ABSORBED, answer, some_frame
+from tests.agreement.packets import answer, some_frame
+from tests.agreement.standing import another_network, standing
 from tests.agreement.test_agreement import is_of
-from tests.agreement.travel import Hosts, is_for_world, settled
+from tests.agreement.travel import Hosts, is_for_world
 
 PACKETS = 20
 """In each network."""
@@ -63,23 +64,12 @@ def test_live_what_if_and_guests_agree() -> None:
 
 async def _all(rnd: random.Random) -> Counter[str]:
     fates: Counter[str] = Counter()
-    async with commands.standing(lab(), f"traces-{os.getpid()}", True, False) as made:
-        assert isinstance(made, SpacesLab)
-        with contextlib.ExitStack() as stack:
-            for station in made.stations.values():
-                stack.enter_context(station.absorb(ABSORBED))
-                await station.run("sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=1")
-            number = 0
-            while fates["packets"] < NETWORKS * PACKETS:  # a network may have no guest that sends
-                await made.apply(some_network(rnd), prune=True)
-                await made.refresh()
-                await made.settle(20)
-                hosts = await settled(made)
-                for host in made.hosts.values():  # of 3.1.0, a cached flow may drop for good what flows let pass
-                    await host.run("ovs-appctl", "revalidator/purge")
-                run = await _Run.of(made, rnd, hosts, number)
-                fates += await run.packets()
-                number += 1
+    async with standing("traces") as made:
+        number = 0
+        while fates["packets"] < NETWORKS * PACKETS:  # a network may have no guest that sends
+            run = await _Run.of(made, rnd, await another_network(made, rnd), number)
+            fates += await run.packets()
+            number += 1
     return fates
 
 

@@ -14,13 +14,18 @@ from retia.lab import commands
 from tests.etcd import EtcdServer
 from tests.tuplenet import Builder, edges, put, translating
 
-LAB = """
+GUESTS = """
 lab: import
 hosts: [hv1, hv2, hv3]
 guests:
   a: {host: hv1, port: LS-A/lsp-portA}
   b: {host: hv2, port: LS-B/lsp-portB}
   c: {host: hv1, port: LS-B/lsp-portC}
+"""
+
+LAB = (
+    GUESTS
+    + """\
 outside:
   gw:
     segments: {ext: 172.20.11.1/24, far: 198.51.100.254/24}
@@ -74,15 +79,12 @@ checks:
     name: One edge loses its power, and the other has everything
     do: [{kill-host: hv2}, {wait: 2}, {ping: {from: [a, c], to: server, count: 10}}]
 """
+)
 
 
-TRANSLATING = """
-lab: import
-hosts: [hv1, hv2, hv3]
-guests:
-  a: {host: hv1, port: LS-A/lsp-portA}
-  b: {host: hv2, port: LS-B/lsp-portB}
-  c: {host: hv1, port: LS-B/lsp-portC}
+TRANSLATING = (
+    GUESTS
+    + """\
 outside:
   one: {segment: ext1, address: 172.20.11.9/24}
   two: {segment: ext2, address: 172.20.12.9/24}
@@ -106,6 +108,7 @@ checks:
       - {download: {from: one, to: a, at: 172.20.11.101}}
   - {id: inside, name: Guests reach each other, ping: {from: [a, b, c], to: [a, b, c], count: 2}}
 """
+)
 
 
 @pytest.mark.parametrize(("tree", "lab"), [(edges, LAB), (translating, TRANSLATING)], ids=["edges", "translating"])
