@@ -31,7 +31,7 @@ class Tap:
 
     def __init__(self, namespace: str, link: str = "eth0") -> None:
         def make() -> socket.socket:
-            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # else it hears all links until bound
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
             made.bind((link, _ALL))
             made.setblocking(False)
