@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,9 +19,10 @@ from retia.lab.contract import Datagrams, Offer
 from retia.lab.count import Count
 from retia.lab.exports import IpfixReader, sflow_samples
 from retia.lab.failure import CheckFailed
-from retia.lab.frames import Arp, is_carried, parse_arp
+from retia.lab.frames import Arp, carried, parse_arp
 from retia.lab.reader import Reader, Spot
 from retia.lab.words import HostName, MacTarget, NodeName, StationName, Target
+from retia.trace.packets import summary
 from retia.values import Ip, Mac
 
 if TYPE_CHECKING:
@@ -57,10 +59,11 @@ class _Carried(ABC):
             yield
             await asyncio.sleep(FLIGHT)
             for host, count in self.wanted.items():
-                number = sum(map(is_carried, taps[host].received()))
-                if not count.allows(number):
-                    raise CheckFailed(self.wrong.format(number, count), where=host)
-                notes.append(self.noted.format(number, host))
+                frames = [frame for frame in map(carried, taps[host].received()) if frame is not None]
+                if not count.allows(len(frames)):
+                    told = "".join(f", {number} x {what}" for what, number in Counter(map(summary, frames)).items())
+                    raise CheckFailed(self.wrong.format(len(frames), count) + told, where=host)
+                notes.append(self.noted.format(len(frames), host))
 
 
 class Tunnel(_Carried):

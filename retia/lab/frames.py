@@ -91,15 +91,15 @@ def is_geneve(frame: bytes) -> bool:
     return frame[start + 2 : start + 4] == struct.pack("!H", GENEVE)
 
 
-def is_carried(frame: bytes) -> bool:
-    """Whether a frame of the underlay is a tunnel packet with a guest's frame in it: not BFD (RFC 5881)."""
+def carried(frame: bytes) -> bytes | None:
+    """The guest's frame in a frame of the underlay, if that is a tunnel packet with one in it: not BFD (RFC 5881)."""
     if not is_geneve(frame):
-        return False
+        return None
     geneve = 14 + (frame[14] & 15) * 4 + 8
     inner = frame[geneve + 8 + (frame[geneve] & 63) * 4 :]
     ports = 14 + (inner[14] & 15) * 4 if len(inner) > 14 else 0
     is_udp = len(inner) >= 38 and inner[12:14] == struct.pack("!H", IPV4) and inner[23] == UDP
-    return not (is_udp and inner[ports + 2 : ports + 4] == struct.pack("!H", BFD))
+    return None if is_udp and inner[ports + 2 : ports + 4] == struct.pack("!H", BFD) else inner
 
 
 def echo_source(frame: bytes, token: bytes) -> Ip | None:

@@ -8,7 +8,7 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
-from retia.lab.frames import Arp, Frame, difference, echo_source, is_carried, is_geneve, parse_arp
+from retia.lab.frames import Arp, Frame, carried, difference, echo_source, is_geneve, parse_arp
 from retia.values import Ip, Mac
 
 A, B = Mac.parse("02:00:00:00:00:0a"), Mac.parse("02:00:00:00:00:0b")
@@ -48,7 +48,7 @@ def test_difference_says_where() -> None:
 
 @pytest.mark.parametrize("options", [b"", b"\x01\x02\x80\x01\0\0\0\x05"], ids=["bare", "option"])
 @pytest.mark.parametrize(
-    ("inner", "carried"),
+    ("inner", "counts"),
     [
         (Ether() / IP() / UDP(dport=3784) / Raw(b"bfd"), False),
         (Ether() / IP() / UDP(dport=53) / Raw(b"question"), True),
@@ -56,10 +56,11 @@ def test_difference_says_where() -> None:
         (Ether(type=0x88B5) / Raw(b"short"), True),
     ],
 )
-def test_bfd_carries_nothing(inner: Ether, carried: bool, options: bytes) -> None:
+def test_bfd_carries_nothing(inner: Ether, counts: bool, options: bytes) -> None:
     tunnel = GENEVE(vni=0, proto=0x6558, optionlen=len(options) // 4, options=options) / inner
-    assert is_carried(bytes(Ether() / IP() / UDP(sport=4000, dport=6081) / tunnel)) == carried
-    assert not is_carried(bytes(Ether() / IP() / UDP(dport=6082) / tunnel))
+    told = carried(bytes(Ether() / IP() / UDP(sport=4000, dport=6081) / tunnel))
+    assert told == (bytes(inner) if counts else None)
+    assert carried(bytes(Ether() / IP() / UDP(dport=6082) / tunnel)) is None
 
 
 def test_who_pings() -> None:
