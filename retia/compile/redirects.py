@@ -20,7 +20,7 @@ from retia.compile.nat import of_router
 from retia.compile.outputs import FlowRow, Trouble
 from retia.compile.presence import Link, LiveRouter, Pinned, Runs, Through, Tunnel
 from retia.compile.reasons import Reason, complain, drop
-from retia.compile.relays import Accompanied, Beside, EdgePeer, Relays, WatchedHost
+from retia.compile.relays import Accompanied, Beside, ByHost, EdgePeer, Relays, WatchedHost, of_host
 from retia.compile.troubles import about, says
 from retia.compile.ways import tunnel_to
 from retia.flows.actions import Actions, ForgetInPort, Goto, Load, LoadLive, Move, Resubmit
@@ -99,7 +99,7 @@ class BesidePorts(Relation):
     "All of these."
 
     router: str = COL
-    ports: tuple[int, ...] = COL
+    edges: ByHost = COL
 
 
 class Twinned(Relation):
@@ -138,17 +138,8 @@ def tracked_unknown_in(router: int) -> Match:
 
 
 @fn
-def by_first_living(ports: Ranked) -> Actions:
-    return by_living(tuple(ofport for _, ofport in ports))
-
-
-@fn
-def by_one_of(ports: tuple[int, ...]) -> Actions:
-    return by_living(ports)
-
-
-def by_living(ports: tuple[int, ...]) -> Actions:
-    return (*MARK, LoadLive(ports, LIVE_PORT, False), Goto(HELPER))
+def by_first_living(hosts: Ranked | ByHost) -> Actions:
+    return (*MARK, LoadLive(tuple(ofport for _, ofport in hosts), LIVE_PORT, False), Goto(HELPER))
 
 
 @fn
@@ -265,15 +256,15 @@ def no_full_host(h: str) -> Rule:
 
 
 @rule
-def beside_ports(r: str, o: int) -> Rule:
+def beside_ports(r: str, g: str, o: int) -> Rule:
     "All of them."
-    return BesidePorts(r, collect(o)) <= [Beside(r, o)]
+    return BesidePorts(r, collect(of_host(g, o))) <= [Beside(r, g, o)]
 
 
 @rule
-def redirect_in_router(r: str, e: int, t: tuple[int, ...]) -> Rule:
+def redirect_in_router(r: str, e: int, t: ByHost) -> Rule:
     "What is not known in such a router goes to one of them that lives."
-    return FlowRow(REDIRECT, REDIRECT.priority("router"), of_router(e), by_one_of(t), r) <= [
+    return FlowRow(REDIRECT, REDIRECT.priority("router"), of_router(e), by_first_living(t), r) <= [
         BesidePorts(r, t),
         LiveRouter(r, e),
     ]
@@ -323,16 +314,16 @@ def redirect_tracked(r: str, e: int) -> Rule:
 
 
 @rule
-def redirect_in_others(h: str, t: tuple[int, ...]) -> Rule:
+def redirect_in_others(h: str, t: ByHost) -> Rule:
     "In a router behind, to any edge beside this one: one flow, so that an edge more costs no other."
-    return FlowRow(REDIRECT, REDIRECT.priority("host"), ANYTHING, by_one_of(t), h) <= [Relays(h, t)]
+    return FlowRow(REDIRECT, REDIRECT.priority("host"), ANYTHING, by_first_living(t), h) <= [Relays(h, t)]
 
 
 @rule
 def to_edge(h: str, g: str, o: int, a: Ip) -> Rule:
     "The port that was chosen names the tunnel address."
     return FlowRow(HELPER, HELPER.priority("peer"), by_port(o), tunnel_to(a), g) <= [
-        EdgePeer(h, o),
+        EdgePeer(h, g, o),
         WatchedHost(h, g, ofport=o, address=a),
     ]
 

@@ -23,6 +23,8 @@ from retia.pipeline.stages import AROUND, RELAY, TO_TUNNEL
 from retia.rules import COL, Relation, Rule, collect, fn, rule
 from retia.values import Ip
 
+ByHost = tuple[tuple[str, int], ...]
+
 
 class Caught(Relation):
     "A switch from which packets come to a router on this edge."
@@ -47,16 +49,18 @@ class WatchedHost(Relation):
 
 
 class Beside(Relation):
-    "The port of a watched edge of a router that this host is an edge of."
+    "A watched edge of a router that this host is an edge of, and its port."
 
     router: str = COL
+    edge: str = COL
     ofport: int = COL
 
 
 class EdgePeer(Relation):
-    "The port of a watched edge beside this one."
+    "A watched edge beside this one, and its port."
 
     host: str = COL
+    edge: str = COL
     ofport: int = COL
 
 
@@ -67,10 +71,10 @@ class Accompanied(Relation):
 
 
 class Relays(Relation):
-    "All of these."
+    "All of these, in an order that has nothing to do with the numbers of ports here: what-if does not know those."
 
     host: str = COL
-    ofports: tuple[int, ...] = COL
+    edges: ByHost = COL
 
 
 class LiveAbove(Relation):
@@ -86,8 +90,13 @@ class Holding(Relation):
 
 
 @fn
-def by_one_of(relays: tuple[int, ...]) -> Actions:
-    return (LoadLive(relays, LIVE_PORT, False), Goto(AROUND))
+def of_host(host: str, ofport: int) -> tuple[str, int]:
+    return (host, ofport)
+
+
+@fn
+def by_one_of(edges: ByHost) -> Actions:
+    return (LoadLive(tuple(ofport for _, ofport in edges), LIVE_PORT, False), Goto(AROUND))
 
 
 @fn
@@ -128,13 +137,13 @@ def edging(h: str) -> Rule:
 @rule
 def beside(r: str, h: str, g: str, n: int, o: int) -> Rule:
     "The other edges of a router, once watched, have it as well."
-    return Beside(r, o) <= [Hosted(r, h), EdgeHost(r, g), Tunnel(g, n), PeerPort(h, n, o), PeerSeen(h, n)]
+    return Beside(r, g, o) <= [Hosted(r, h), EdgeHost(r, g), Tunnel(g, n), PeerPort(h, n, o), PeerSeen(h, n)]
 
 
 @rule
-def edge_peers(r: str, h: str, o: int) -> Rule:
+def edge_peers(r: str, h: str, g: str, o: int) -> Rule:
     "They may carry packets on."
-    return EdgePeer(h, o) <= [Beside(r, o), Hosted(r, h)]
+    return EdgePeer(h, g, o) <= [Beside(r, g, o), Hosted(r, h)]
 
 
 @rule
@@ -144,9 +153,9 @@ def accompanied(h: str) -> Rule:
 
 
 @rule
-def relays(h: str, o: int) -> Rule:
+def relays(h: str, g: str, o: int) -> Rule:
     "All of them."
-    return Relays(h, collect(o)) <= [EdgePeer(h, o)]
+    return Relays(h, collect(of_host(g, o))) <= [EdgePeer(h, g, o)]
 
 
 @rule
@@ -179,7 +188,7 @@ def relay_peer(g: str, o: int, a: Ip) -> Rule:
 
 
 @rule
-def relay_dead(h: str, t: tuple[int, ...]) -> Rule:
+def relay_dead(h: str, t: ByHost) -> Rule:
     "Else by another edge: that one sends it directly, or drops it. One flow, so that an edge more costs no other."
     return FlowRow(RELAY, RELAY.priority("dead"), when(live_port=NOBODY_LIVE, forwarded=0), by_one_of(t), h) <= [
         Relays(h, t)
@@ -190,7 +199,7 @@ def relay_dead(h: str, t: tuple[int, ...]) -> Rule:
 def around_edge(h: str, g: str, o: int, a: Ip) -> Rule:
     "The port of that edge names its tunnel address."
     return FlowRow(AROUND, AROUND.priority("edge"), by_port(o), tunnel_to(a), g) <= [
-        EdgePeer(h, o),
+        EdgePeer(h, g, o),
         WatchedHost(h, g, ofport=o, address=a),
     ]
 

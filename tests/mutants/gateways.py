@@ -75,6 +75,14 @@ MUTANTS = [
         "One dead tunnel cuts guests off, though another edge reaches them.",
     ),
     Mutant(
+        "first-of-the-ports",
+        "retia/compile/relays.py",
+        "return (host, ofport)",
+        'return ("", ofport)',
+        "tests/unit/compile/test_edges.py::test_the_order_of_edges_is_no_matter_of_ports_here",
+        "Of three edges, retia trace --what-if shows another way than packets take.",
+    ),
+    Mutant(
         "forwarded-for-ever",
         "retia/compile/switching.py",
         "(Load(FORWARDED, 1), ForgetInPort()",

@@ -6,7 +6,7 @@ import pytest
 
 from retia.compile.choice import ABSENT
 from retia.compile.compiler import Compiler
-from retia.compile.local import PeerSeen, PeerUp
+from retia.compile.local import PeerPort, PeerSeen, PeerUp
 from retia.compile.outputs import FlowRow, WantsPeer
 from retia.flows.actions import Actions, Goto, Load, LoadLive
 from retia.pipeline.fields import DESTINATION_HOST
@@ -90,3 +90,14 @@ def test_a_drained_edge_has_itself_beside_the_only_one() -> None:
     for rules in (CHOOSING, HOLDING):
         (chosen, _) = way(one, rules)
         assert isinstance(chosen, LoadLive) and len(chosen.members) == 1
+
+
+def test_the_order_of_edges_is_no_matter_of_ports_here() -> None:
+    """Which numbers the ports of a host have is not in the store: what-if has to see the same edge chosen."""
+    one = made(edges=("h1", "h2", "me"))
+    rows = [PeerPort("me", KEYS[host], 50000 - KEYS[host]) for host in ("h1", "h2")]
+    ours = [row for row in one.program.rows(PeerPort) if row.peer in (KEYS["h1"], KEYS["h2"])]
+    one.change(local=[(ours, rows)])
+    for rule in ("redirect_in_router", "redirect_in_others", "relay_dead"):
+        (chosen,) = [action for action in way(one, (rule,)) if isinstance(action, LoadLive)]
+        assert chosen.members == tuple(row.ofport for row in rows)
