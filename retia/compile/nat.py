@@ -18,7 +18,7 @@ from retia.compile.reasons import Reason, complain
 from retia.compile.routing import PING_ANSWER, Active, Own, packet_to, ping_to
 from retia.compile.translations import DnatHere, DnatOf, FloatingOf, HasNat, SnatHere, SnatOf
 from retia.compile.uplinks import FirstOwn, OutsideHere, OwnOutside
-from retia.flows.actions import Actions, Ct, Goto, Load, Translate
+from retia.flows.actions import Actions, Ct, CtClear, Goto, Load, Translate
 from retia.flows.fields import IPV4
 from retia.flows.match import ANYTHING, Match
 from retia.pipeline.fields import DNAT_ZONE, NATTED, SNAT_ZONE, TRIED, Shape, when
@@ -41,7 +41,7 @@ TRACKED_ANSWER = 0x20 | 0x08
 
 UNDO: Actions = (Ct(SNAT_ZONE, int(ANSWER), nat=Translate()),)
 UNDO_ANSWER: Actions = (Load(TRIED, 1), Ct(DNAT_ZONE, int(SNAT), nat=Translate()))
-UNTRANSLATED: Actions = (Load(NATTED, 0), Load(TRIED, 0), Goto(ANSWER))
+UNTRANSLATED: Actions = (CtClear(), Load(NATTED, 0), Load(TRIED, 0), Goto(ANSWER))
 AS_IT_IS: Actions = (Goto(NEXT_HOP),)
 
 of_router = fn(Shape("datapath"))
@@ -86,7 +86,9 @@ class HairpinBy(Relation):
 
 @fn
 def has_zones(dnat: int, snat: int) -> Actions:
-    return (Load(DNAT_ZONE, dnat), Load(SNAT_ZONE, snat), Load(NATTED, 0), Load(TRIED, 0), Goto(UNSNAT))
+    """What one before it knew of the packet is over: it may come back to a router that it left, as an answer."""
+    forgotten: Actions = (CtClear(), Load(NATTED, 0), Load(TRIED, 0))
+    return (Load(DNAT_ZONE, dnat), Load(SNAT_ZONE, snat), *forgotten, Goto(UNSNAT))
 
 
 @fn

@@ -102,6 +102,12 @@ class Ct(Action, frozen=True, cache_hash=True):
     nat: Translate | None = None
 
 
+class CtClear(Action, frozen=True, cache_hash=True):
+    """The packet is of no known connection from here on: `ct_state` and `ct_zone` are 0, and the next `Ct` looks it up
+    as it is now, even in a zone that it was in. Without a `Ct` before it that brought the packet here it does nothing.
+    """
+
+
 class LoadLive(Action, frozen=True, cache_hash=True):
     """Write one of the ports that are live into 16 bits, or 0xffff if none is: spread by connection, both directions
     alike, over all of them, else the first. A port that does not exist is not live."""

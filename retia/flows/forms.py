@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from retia.flows.actions import Action, Ct, LoadLive, Spread, Translate
+from retia.flows.actions import Action, Ct, CtClear, LoadLive, Spread, Translate
 from retia.flows.fields import CT_STATES, FIELDS, OPTION, Subfield, whole
 from retia.flows.spelling import FROM_NXM, NXM_NAMES, QUOTED
 from retia.values import Ip, Ip4
@@ -51,6 +51,8 @@ def show(action: Action) -> str:
     match action:
         case Ct():
             return f"ct({','.join(_ct_words(action))})"
+        case CtClear():
+            return "ct_clear"
         case LoadLive(members, to, spread):
             return f"bundle_load({_LIVE[spread]},ofport,{show_part(to)},members:{','.join(map(str, members))})"
         case Spread(count, to):
@@ -80,6 +82,8 @@ def _show_nat(nat: Translate) -> str:
 def read(word: str, port: Callable[[str], int]) -> Action | None:
     """None: it is none of these actions. `port` reads a port by number or name. Raises ValueError or KeyError for one
     of them in a form that is not ours."""
+    if word == "ct_clear":
+        return CtClear()
     name, _, rest = word.partition("(")
     inside = rest.removesuffix(")")
     if inside == rest:

@@ -12,12 +12,12 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from retia.flows.actions import Action, Ct, LoadLive, Spread, Translate
+from retia.flows.actions import Action, Ct, CtClear, LoadLive, Spread, Translate
 from retia.flows.fields import Subfield
 from retia.flows.oxm import decode_bits, encode_bits, field_at, header
 
 NICIRA = 0x2320
-MULTIPATH, BUNDLE_LOAD, CONNTRACK, NAT = 10, 13, 35, 36
+MULTIPATH, BUNDLE_LOAD, CONNTRACK, NAT, CT_CLEAR = 10, 13, 35, 36, 43
 _KIND = struct.Struct("!IH")
 _CT = struct.Struct("!H4sHB3xH")
 _BUNDLE = struct.Struct("!HHHIHH4s4x")
@@ -38,6 +38,10 @@ def encode_ct(action: Ct) -> bytes:
     table = _NO_TABLE if action.table is None else action.table
     head = _KIND.pack(NICIRA, CONNTRACK) + _CT.pack(_COMMIT * action.commit, where, bits, table, 0)
     return head if action.nat is None else head + _encode_nat(action.nat)
+
+
+def encode_clear(action: CtClear) -> bytes:
+    return _KIND.pack(NICIRA, CT_CLEAR)
 
 
 def _encode_nat(nat: Translate) -> bytes:
@@ -68,7 +72,12 @@ def encode_spread(action: Spread) -> bytes:
     return _KIND.pack(NICIRA, MULTIPATH) + _MULTIPATH.pack(*form)
 
 
-ENCODERS: dict[type[Action], Callable[[Any], bytes]] = {Ct: encode_ct, LoadLive: encode_live, Spread: encode_spread}
+ENCODERS: dict[type[Action], Callable[[Any], bytes]] = {
+    Ct: encode_ct,
+    CtClear: encode_clear,
+    LoadLive: encode_live,
+    Spread: encode_spread,
+}
 
 
 def decode(body: bytes) -> Action | None:
@@ -121,6 +130,7 @@ def _part(where: bytes, bits: int) -> Subfield | None:
 
 _DECODERS: dict[bytes, Callable[[bytes], Action | None]] = {
     _KIND.pack(NICIRA, CONNTRACK): _decode_ct,
+    _KIND.pack(NICIRA, CT_CLEAR): lambda body: CtClear(),
     _KIND.pack(NICIRA, BUNDLE_LOAD): _decode_live,
     _KIND.pack(NICIRA, MULTIPATH): _decode_spread,
 }

@@ -24,6 +24,7 @@ from retia.flows.actions import (
     Actions,
     CheckLarger,
     Ct,
+    CtClear,
     DecTtl,
     ForgetInPort,
     Goto,
@@ -291,13 +292,19 @@ class _Walker:
                 self._write(to, int(len(self._frame()) > octets), now.step)
             case Ct():
                 self._track(action, now.step)
-            case LoadLive(members, to, is_spread):
-                found = spread_live(members, self.live, self.packet) if is_spread else first_live(members, self.live)
-                self._write(to, found, now.step)
-            case Spread(count, to):
-                self._write(to, spread(count, self.packet), now.step)
+            case CtClear():
+                self._forget_connection()
+            case LoadLive() | Spread():
+                self._write(action.to, self._chosen(action), now.step)
             case _:
                 raise TypeError(f"{action!r} is no action the walk knows")
+
+    def _chosen(self, action: LoadLive | Spread) -> int:
+        if isinstance(action, Spread):
+            return spread(action.count, self.packet)
+        if action.spread:
+            return spread_live(action.members, self.live, self.packet)
+        return first_live(action.members, self.live)
 
     def _write(self, part: Subfield, value: int, step: Step) -> None:
         new = _whole(self.fields, part.field) & ~part.mask | value << part.start & part.mask
@@ -342,6 +349,12 @@ class _Walker:
         if not self.muted:
             self._fork(action, step)
         self.fields.update(ct_state=0, ct_zone=0)
+
+    def _forget_connection(self) -> None:
+        """Only where it is known to flows: Open vSwitch leaves the action out else, and what `Ct` noted stays."""
+        if self.fields["ct_state"]:
+            self.tracked = UNTRACKED
+            self.fields.update(ct_state=0, ct_zone=0)
 
     def _fork(self, action: Ct, step: Step) -> None:
         packet = parse(self._frame())

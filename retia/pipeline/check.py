@@ -11,6 +11,7 @@ from retia.flows.actions import (
     Action,
     CheckLarger,
     Ct,
+    CtClear,
     DecTtl,
     ForgetInPort,
     Goto,
@@ -118,7 +119,7 @@ def _action_faults(action: Action, wanted: Match) -> Iterator[str]:  # noqa: C90
             yield from _ct_faults(action, wanted)
         case LoadLive() | Spread():
             yield from _choice_faults(action, wanted)
-        case Goto() | Resubmit() | ForgetInPort() | Metered() | Punt():
+        case Goto() | Resubmit() | ForgetInPort() | Metered() | Punt() | CtClear():
             pass
         case _:
             yield f"unknown action {action!r}"

@@ -99,6 +99,14 @@ MUTANTS = [
         "Connections of one tenant are translated as another's.",
     ),
     Mutant(
+        "connection-of-before",
+        "retia/compile/nat.py",
+        "forgotten: Actions = (CtClear(), ",
+        "forgotten: Actions = (",
+        PACKET + "[two-gateways-answered-by-the-other]",
+        "A tenant gets no answer from another's router on the same edge, but for the first.",
+    ),
+    Mutant(
         "answers-to-the-wrong-zone",
         "retia/compile/nat.py",
         "Ct(SNAT_ZONE, int(ANSWER), nat=Translate())",

@@ -13,6 +13,7 @@ from retia.flows.actions import (
     LOCAL,
     Action,
     Ct,
+    CtClear,
     DecTtl,
     ForgetInPort,
     Goto,
@@ -98,7 +99,7 @@ def some_action(rnd: random.Random, table: int, names: list[str]) -> Action:
     if choice < 3:
         return Output(rnd.choice((*PORTS, *PORTS, *PORTS, IN_PORT, LOCAL)))
     if choice < 4:
-        return ForgetInPort()
+        return rnd.choice((ForgetInPort(), CtClear()))
     if choice < 6:
         return Resubmit(rnd.randrange(TABLES) if rnd.random() < 0.2 else rnd.randrange(table + 1, TABLES + 1))
     writable = [name for name in names if FIELDS[name].writable]

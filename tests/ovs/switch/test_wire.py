@@ -12,6 +12,7 @@ from retia.flows.actions import (
     LOCAL,
     Action,
     Ct,
+    CtClear,
     DecTtl,
     ForgetInPort,
     Goto,
@@ -73,7 +74,7 @@ def one_of_each(rnd: random.Random) -> list[Flow]:
         if field.maskable:
             add((Load(part, rnd.getrandbits(part.bits)),), **base(name))
         add((Move(part, register), Move(register, part)), **base(name))
-    for action in (Output(5), Output(IN_PORT), Output(LOCAL), Resubmit(7), ForgetInPort(), Goto(50)):
+    for action in (Output(5), Output(IN_PORT), Output(LOCAL), Resubmit(7), ForgetInPort(), CtClear(), Goto(50)):
         add((action,))
     add((DecTtl(), Resubmit(2), Goto(60)), eth_type=IPV4)
     number = Subfield("reg0", 8, 16)

@@ -8,6 +8,7 @@ from retia.flows.actions import (
     Action,
     CheckLarger,
     Ct,
+    CtClear,
     DecTtl,
     ForgetInPort,
     Goto,
@@ -83,7 +84,7 @@ def _action(rnd: random.Random, names: list[str]) -> Action:
     if choice == 0:
         return Output(rnd.randrange(1, 60))
     if choice == 1:
-        return ForgetInPort()
+        return rnd.choice((ForgetInPort(), CtClear()))
     if choice == 2:
         return Resubmit(rnd.randrange(0, 20))
     if choice == 3:

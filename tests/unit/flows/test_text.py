@@ -14,6 +14,7 @@ from retia.flows.actions import (
     LOCAL,
     Action,
     Ct,
+    CtClear,
     DecTtl,
     ForgetInPort,
     Goto,
@@ -60,7 +61,7 @@ ACTIONS = st.one_of(
     st.builds(Move, parts(written=False), parts(written=True)).filter(lambda move: move.source.bits == move.to.bits),
     st.builds(Output, PORTS),
     st.builds(Resubmit, TABLES),
-    st.sampled_from([DecTtl(), ForgetInPort()]),
+    st.sampled_from([DecTtl(), ForgetInPort(), CtClear()]),
 )
 
 
@@ -120,6 +121,7 @@ REG = Subfield("reg11", 0, 16)
         pytest.param(Goto(9), "goto_table:9", id="goto"),
         pytest.param(DecTtl(), "dec_ttl", id="dec_ttl"),
         pytest.param(ForgetInPort(), "set_field:0->in_port", id="forget"),
+        pytest.param(CtClear(), "ct_clear", id="ct-clear"),
         pytest.param(Ct(0, nat=Translate()), "ct(nat)", id="ct-nowhere"),
         pytest.param(Ct(REG, 5, nat=Translate()), "ct(table=5,zone=NXM_NX_REG11[0..15],nat)", id="ct-undo"),
         pytest.param(
