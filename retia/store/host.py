@@ -14,7 +14,7 @@ from msgspec import structs
 from retia.errors import Conflict, Retry
 from retia.log import logger
 from retia.model.state import FULL, Alive, Applied, Binding, HostProblem, HostState
-from retia.store.contract import INDEX, Lease, Record, StaleWrite, Store, Transaction
+from retia.store.contract import INDEX, Record, StaleWrite, Store, Transaction, let_go
 from retia.store.records import STATES, decode, encode, key_of
 from retia.values import Ip
 
@@ -95,21 +95,13 @@ class HostAgent:
                 try:
                     await lease.keep()
                 except asyncio.CancelledError:
-                    await self._let_go(lease)
+                    await let_go(lease)
                     raise
             except Retry as error:
                 if error.what != said:
                     log.warning("no lease", error=error.what, where=error.where, advice=error.advice)
                 said = error.what
                 await asyncio.sleep(AGAIN)
-
-    async def _let_go(self, lease: Lease) -> None:
-        """On a clean stop others need not wait for the lease to run out; if the store is away, they do."""
-        try:
-            async with asyncio.timeout(1.0):
-                await lease.revoke()
-        except (Retry, TimeoutError):
-            pass
 
     async def claim(self, port: str, interface: str) -> Binding:
         """The port's binding after trying: ours, or that of the host that has it. Raises StoreAway."""

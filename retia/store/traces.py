@@ -9,6 +9,7 @@ All that a trace writes is under one lease, kept while it runs: whoever asks may
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +21,7 @@ from msgspec import structs
 from retia.errors import Conflict, StoreAway, Timeout
 from retia.model.state import LAST_TRACE, Trace, TracePoint, TraceReport
 from retia.store import barrier
-from retia.store.contract import Lease, StaleWrite, Store, Transaction
+from retia.store.contract import Lease, StaleWrite, Store, Transaction, let_go
 from retia.store.records import TRACED, TRACES, decode, encode, key_of
 
 LEASE = 10.0
@@ -91,8 +92,9 @@ class Traces:
         await self._store.commit(Transaction(puts=puts, lease=self._lease.id))
 
     async def end(self, traces: Sequence[Trace]) -> None:
-        """Nobody follows them any more."""
-        await self._store.commit(Transaction(deletes={key_of(one) for one in traces}))
+        """Nobody follows them any more. What was heard is heard: if the store is away, they end with their lease."""
+        with contextlib.suppress(StoreAway):
+            await self._store.commit(Transaction(deletes={key_of(one) for one in traces}))
 
     def heard(self, trace: int) -> dict[str, list[TracePoint]]:
         """By host, in the order of each one's reports; those after one that is missing wait for it."""
@@ -139,4 +141,4 @@ async def tracing(store: Store) -> AsyncIterator[Traces]:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await lease.revoke()
+            await let_go(lease)

@@ -11,6 +11,7 @@ from retia.model.state import LAST_TRACE, Trace, TracePoint, TraceReport
 from retia.store.contract import Transaction
 from retia.store.memory import MemoryStore
 from retia.store.records import TRACES, encode, key_of
+from retia.store.tether import Tether
 from retia.store.traces import Entry, tracing
 
 MOST = LAST_TRACE + 1
@@ -65,3 +66,20 @@ async def test_points_go_to_whom_they_are_for() -> None:
                 await asyncio.sleep(0.005)
         assert [point.stage for point in one.heard(mine.id)["hv2"]] == ["ADMIT", "DROP"]
         assert [point.stage for point in other.heard(theirs.id)["hv2"]] == ["LOOKUP"]
+
+
+async def test_what_was_heard_is_told_though_the_store_is_away_by_then() -> None:
+    store = MemoryStore()
+    line = Tether(store)
+    async with tracing(line) as mine:
+        (trace,) = await mine.prepare([ENTRY])
+        await mine.go([trace])
+        report = TraceReport(host="hv1", trace=trace.id, number=1, points=(TracePoint("ADMIT", "00", {}, "r", "o"),))
+        await store.commit(Transaction(puts={key_of(report): encode(report)}, lease=trace.lease))
+        async with asyncio.timeout(5):
+            while not mine.heard(trace.id):
+                await asyncio.sleep(0.005)
+        line.cut()
+        await mine.end([trace])
+        assert [point.stage for point in mine.heard(trace.id)["hv1"]] == ["ADMIT"]
+    assert (await store.snapshot(TRACES)).records, "it ends with its lease"
