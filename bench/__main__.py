@@ -1,4 +1,4 @@
-"""`make bench`: Retia beside OVN, in one run. Prints a table, keeps JSON; exits 1 when a target is missed.
+"""`make bench`: Retia beside OVN, in one run. Prints a table, keeps JSON; exits 1 when a target of what ran is missed.
 
     python -m bench [--quick] [--json FILE] [--only PART ...]        PART: routed flat null harness demand
 
@@ -25,10 +25,9 @@ from bench.network import Size
 from bench.ours import Ours
 from bench.ovn import Ovn
 from bench.rounds import Effort, Rounds, Rows
-from bench.targets import AT, DEMAND, FLAT, ROUTED, judge
+from bench.targets import DEMAND, FLAT, PARTS, ROUTED, judge
 
 RESULTS = Path(__file__).resolve().parents[1] / "build/bench"
-PARTS = ("routed", "flat", "null", "harness", "demand")
 FULL = {100: Effort(50, 8, 30), 1_000: Effort(50, 8, 30), 10_000: Effort(50, 40, 120)}
 QUICK = {1_000: Effort(10, 2, 30), 10_000: Effort(15, 8, 120)}
 HARNESS = {
@@ -128,12 +127,12 @@ def main(arguments: list[str]) -> int:
         wrong = routed(programs, options.quick, shapes)
     facts = {"ovn": programs.version, "python": platform.python_version(), "cores": os.cpu_count()}
     facts |= {"load": os.getloadavg()[0], "quick": options.quick, "minutes": round((time.monotonic() - start) / 60, 1)}
-    result = report.Result(facts, shapes, changes, wrong, judge(shapes, changes))
+    result = report.Result(facts, shapes, changes, wrong, judge(shapes, changes, options.only))
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(result.data(), indent=1), encoding="utf-8")
     report.show(result)
     print(f"kept in {options.json}")
-    return 1 if result.missed or wrong or AT not in shapes else 0
+    return 1 if result.missed or wrong else 0
 
 
 if __name__ == "__main__":

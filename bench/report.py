@@ -81,7 +81,7 @@ def show(result: Result, console: Console | None = None) -> None:
     _table(console, "Targets", ("what", "target", "now", ""), verdicts)
     for line in result.disagreements:
         console.print(f"reached differently: {line}")
-    console.print(f"{len(result.missed)} targets missed" if result.missed else "all targets hold")
+    console.print(f"{len(result.missed)} targets missed" if result.missed else "all targets of what ran hold")
     for one in result.missed:
         console.print(f"  missed: {one.what}: {one.got}, wanted {one.wanted}")
 

@@ -58,6 +58,14 @@ def test_all_targets_may_just_be_held() -> None:
     assert len(verdicts) == len(SHARES) + len(MOST) + len(SAME_FLOWS) + len(CHANGES) + 4
 
 
+def test_only_what_ran_is_judged() -> None:
+    ran = judge({DEMAND: demand()}, {}, ["demand"])
+    assert len(ran) == 3 and missed(ran) == [] and judge({}, {}, ["harness"]) == []
+    assert len(missed(judge({}, {}, ["demand", "flat"]))) == 3, "no result of what ran is a miss"
+    alone = [len(judge(shapes(), COST, [part])) for part in ("routed", "null", "demand")]
+    assert sum(alone) == len(judge(shapes(), COST, ["routed", "null", "demand"]))
+
+
 @pytest.mark.parametrize("row", [*SHARES, *MOST])
 def test_a_little_more_misses(row: str) -> None:
     worse = shapes()
