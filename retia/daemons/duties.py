@@ -37,6 +37,7 @@ class Duties:
         self._asked = False
         self._ready = False
         self._revision = self._told = 0
+        self._telling = asyncio.Lock()
         self._seen: object = None
         self.records: Mapping[str, Problem] = {}
         self.more: Callable[[], list[HostProblem]] = lambda: []
@@ -133,10 +134,12 @@ class Duties:
             asyncio.get_running_loop().call_later(AGAIN, self._due.set)
 
     async def _tell(self) -> None:
-        revision = self._revision
-        said = tuple(str(refusal.error) for refusal in self._switch.refused.values())
-        await self._host.applied(revision, said, self._compiler.size)
-        self._told = revision
+        """One at a time: else what was said first may be written last, and who waits for a barrier hears of less."""
+        async with self._telling:
+            revision = self._revision
+            said = tuple(str(refusal.error) for refusal in self._switch.refused.values())
+            await self._host.applied(revision, said, self._compiler.size)
+            self._told = revision
 
     def problems(self) -> list[HostProblem]:
         """Everything this host finds wrong now."""
