@@ -21,6 +21,7 @@ from retia.model.kinds import Port
 from retia.model.state import Applied, Barrier
 from retia.pipeline.stages import DROP
 from retia.reach.answers import Obstacle
+from retia.reach.probes import REPLY
 from retia.reach.world import World
 from retia.store import traces
 from retia.store.records import TRACED, TRACES
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from retia.lab.contract import Tap
     from retia.lab.lab import Lab
 
+_ANSWER = struct.pack("!H", REPLY)
 SILENCE = 0.15
 """Seconds in which nobody may hear of a packet after its trace."""
 SLACK = 5.0
@@ -220,9 +222,12 @@ def _marked(frame: bytes) -> bytes:
 
 
 def _is_ours(heard: bytes, sent: bytes) -> bool:
-    """Whether a frame is the one sent, or the answer that was followed: of the same kind and size, with its mark."""
+    """Whether a frame is the one sent, or the answer that was followed: of the same kind and size, with its mark. ARP
+    has none: who is asked may ask for the asker by itself, and that is not ours."""
     if sent[12:14] == struct.pack("!H", ARP):
-        return heard[12:14] == sent[12:14] and {heard[28:32], heard[38:42]} == {sent[28:32], sent[38:42]}
+        kind, who, whom = sent[20:22], sent[28:32], sent[38:42]
+        said = (heard[20:22], heard[28:32], heard[38:42])
+        return heard[12:14] == sent[12:14] and said in ((kind, who, whom), (_ANSWER, whom, who))
     return heard[12:14] == sent[12:14] and heard[16:20] == sent[16:20] and heard[23] == sent[23]
 
 
