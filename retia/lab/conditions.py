@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from retia.lab.contract import Host, Outage
     from retia.lab.lab import Lab
 
-FLOWS_SETTLE = 3.0
+FLOWS_SETTLE, FLOWS_CALM = 3.0, 0.3
 _KEPT = {"untouched": (OBJECTS, INDEX), "quiet": (DATA, INDEX)}
 _REASONS = {reason.label: int(reason) for reason in Reason}
 
@@ -94,7 +94,7 @@ class Flows:
 
     @asynccontextmanager
     async def watch(self, lab: Lab, notes: list[str]) -> AsyncIterator[None]:
-        before = {name: await host.flows() for name, host in lab.hosts.items()}
+        before = await _calm_flows(lab)
         packets = {name: await host.packets() for name, host in lab.hosts.items()}
         said: dict[str, list[str]] = {}
         async with contextlib.AsyncExitStack() as stack:
@@ -132,6 +132,19 @@ def flow_key(line: str) -> tuple[str, ...]:
     cookie = next((word for word in head if word.startswith("cookie=")), "")
     others = ("table=", "cookie=", "priority=", "event=", "reason=")
     return cookie, table, *(word for word in head if not word.startswith(others))
+
+
+async def _calm_flows(lab: Lab) -> dict[str, list[str]]:
+    """Of all hosts, as they are. What on-demand hosts asked for in the step before may still be on its way: there, once
+    two looks agree, `FLOWS_SETTLE` seconds at most."""
+    end = time.monotonic() + FLOWS_SETTLE if lab.file.on_demand else 0.0
+    flows = {name: await host.flows() for name, host in lab.hosts.items()}
+    while time.monotonic() < end:
+        await asyncio.sleep(FLOWS_CALM)
+        before, flows = flows, {name: await host.flows() for name, host in lab.hosts.items()}
+        if flows == before:
+            break
+    return flows
 
 
 async def _same_flows(host: Host, before: list[str]) -> None:
