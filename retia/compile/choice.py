@@ -8,7 +8,18 @@ docs/decisions/0010-gateways.md.
 
 from __future__ import annotations
 
-from retia.compile.edges import Above, Chooses, Elects, Only, OwnEdge, Ranked, Slots, WatchedRanks, WatchedSlots
+from retia.compile.edges import (
+    Above,
+    Chooses,
+    Elects,
+    Only,
+    OwnEdge,
+    Ranked,
+    Slots,
+    WatchedRanks,
+    WatchedSlots,
+    first_of,
+)
 from retia.compile.facts import (
     DnatFact,
     EdgeFact,
@@ -86,7 +97,7 @@ def spread_over(slots: Slots) -> Actions:
 
 @fn
 def first_living(ranks: Ranked) -> Actions:
-    return (LoadLive(tuple(ofport for _, ofport in ranks), LIVE_PORT, False), Goto(EDGE))
+    return (first_of(ranks), Goto(EDGE))
 
 
 @fn

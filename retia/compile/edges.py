@@ -6,6 +6,8 @@ when one comes or goes. Which edge a packet goes to, `choice` says. Why so: docs
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from retia.compile.beside import BesideGuest
 from retia.compile.facts import DnatFact
 from retia.compile.local import PeerPort, PeerSeen
@@ -18,6 +20,8 @@ from retia.compile.presence import (
     Through,
     Tunnel,
 )
+from retia.flows.actions import LoadLive
+from retia.pipeline.fields import LIVE_PORT
 from retia.rules import COL, Relation, Rule, collect, fn, lowest, rule
 
 Rank = tuple[int, str]
@@ -104,6 +108,11 @@ class Chooses(Relation):
 @fn
 def ranked(rank: Rank, number: int) -> tuple[Rank, int]:
     return (rank, number)
+
+
+def first_of(hosts: Iterable[tuple[object, int]]) -> LoadLive:
+    """The port of the first that lives, of those in this order, each with its port."""
+    return LoadLive(tuple(ofport for _, ofport in hosts), LIVE_PORT, False)
 
 
 @fn

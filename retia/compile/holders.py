@@ -10,7 +10,7 @@ from __future__ import annotations
 from retia.compile.arp import own_address_of, resolves_to
 from retia.compile.beside import ByGuest
 from retia.compile.clashes import PortClaim, RouterClaim
-from retia.compile.edges import Above, OwnEdge, Ranked
+from retia.compile.edges import Above, OwnEdge, Ranked, first_of
 from retia.compile.facts import DnatFact, SnatFact
 from retia.compile.outputs import Announce, FlowRow
 from retia.compile.presence import LiveSwitch, Reach
@@ -18,8 +18,7 @@ from retia.compile.relays import Holding
 from retia.compile.routing import Own
 from retia.compile.translations import SnatHere
 from retia.compile.uplinks import OutsideHere, asked_for, tell, telling
-from retia.flows.actions import Actions, Goto, LoadLive
-from retia.pipeline.fields import LIVE_PORT
+from retia.flows.actions import Actions, Goto
 from retia.pipeline.stages import ADDRESS, HOLDER, UPLINK_ANSWER
 from retia.rules import COL, Relation, Rule, fn, lowest, rule
 from retia.values import Ip, Mac
@@ -58,7 +57,7 @@ class HeldHere(Relation):
 @fn
 def tell_unless(ranks: Ranked, mac: Mac) -> Actions:
     """The edges before this one are looked at first."""
-    return (*telling(mac), LoadLive(tuple(ofport for _, ofport in ranks), LIVE_PORT, False), Goto(HOLDER))
+    return (*telling(mac), first_of(ranks), Goto(HOLDER))
 
 
 @rule

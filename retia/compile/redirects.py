@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from retia.compile.admit import came_tunnelled
 from retia.compile.choice import by_port
-from retia.compile.edges import Rank, Ranked, ranked
+from retia.compile.edges import Rank, Ranked, first_of, ranked
 from retia.compile.facts import ThisHost
 from retia.compile.local import PeerPort, PeerSeen
 from retia.compile.modes import Asks, Helper, Ranks, Serves
@@ -23,7 +23,7 @@ from retia.compile.reasons import Reason, complain, drop
 from retia.compile.relays import Accompanied, Beside, ByHost, EdgePeer, Relays, WatchedHost, of_host
 from retia.compile.troubles import about, says
 from retia.compile.ways import tunnel_to
-from retia.flows.actions import Actions, ForgetInPort, Goto, Load, LoadLive, Move, Resubmit
+from retia.flows.actions import Actions, ForgetInPort, Goto, Load, Move, Resubmit
 from retia.flows.fields import ARP
 from retia.flows.match import ANYTHING, Match
 from retia.pipeline.fields import (
@@ -31,7 +31,6 @@ from retia.pipeline.fields import (
     DESTINATION,
     FLAGS,
     FORWARDED,
-    LIVE_PORT,
     NEIGHBOUR_DATAPATH,
     REDIRECTED,
     SOURCE_PORT,
@@ -139,7 +138,7 @@ def tracked_unknown_in(router: int) -> Match:
 
 @fn
 def by_first_living(hosts: Ranked | ByHost) -> Actions:
-    return (*MARK, LoadLive(tuple(ofport for _, ofport in hosts), LIVE_PORT, False), Goto(HELPER))
+    return (*MARK, first_of(hosts), Goto(HELPER))
 
 
 @fn

@@ -8,7 +8,7 @@ any that finds its port gone (`switching.deliver_moved`).
 from __future__ import annotations
 
 from retia.compile.choice import by_port
-from retia.compile.edges import OwnEdge, Rank, Rival, before
+from retia.compile.edges import OwnEdge, Rank, Rival, before, first_of
 from retia.compile.facts import BindingFact, ThisHost
 from retia.compile.local import PeerPort, PeerSeen, PeerUp
 from retia.compile.outputs import FlowRow, Peer, WantsPeer
@@ -96,7 +96,7 @@ def of_host(host: str, ofport: int) -> tuple[str, int]:
 
 @fn
 def by_one_of(edges: ByHost) -> Actions:
-    return (LoadLive(tuple(ofport for _, ofport in edges), LIVE_PORT, False), Goto(AROUND))
+    return (first_of(edges), Goto(AROUND))
 
 
 @fn

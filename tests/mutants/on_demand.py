@@ -59,8 +59,8 @@ MUTANTS = [
     Mutant(
         "the-first-dead-or-not",
         "retia/compile/redirects.py",
-        "LoadLive(tuple(ofport for _, ofport in hosts), LIVE_PORT, False), Goto(HELPER))",
-        "LoadLive(tuple(ofport for _, ofport in hosts[:1]), LIVE_PORT, False), Goto(HELPER))",
+        "first_of(hosts), Goto(HELPER))",
+        "first_of(hosts[:1]), Goto(HELPER))",
         PACKET + "[helpers-by-the-first-that-lives]",
         "While one full host is dead, the first packets of all on-demand hosts are lost.",
     ),
