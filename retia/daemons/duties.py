@@ -47,7 +47,7 @@ class Duties:
         if delta.claims:
             self._claims = self._compiler.claims
         seen = (ready, dict(self.records), list(self._switch.refused), self._switch.hindrance, self.more())
-        due = delta.claims or delta.troubles or seen != self._seen
+        due = delta.claims or delta.troubles or seen != self._seen or self._asked
         self._ready, self._seen, self._revision = ready, seen, revision
         for old, new in changes:
             due |= self._note_one(old, new)
@@ -122,7 +122,8 @@ class Duties:
                     self._others[port] = binding.host
 
     async def _answer(self) -> None:
-        """Only when the switch has everything; the loop is past the barrier's revision by then."""
+        """Only when the switch has everything; the loop is past the barrier's revision by then. One that is away tells
+        the loop when it is back, and that is noted here."""
         if self._asked and self._switch.connected:
             self._asked = False
             try:
@@ -130,8 +131,6 @@ class Duties:
             except BaseException:
                 self._asked = True
                 raise
-        elif self._asked:
-            asyncio.get_running_loop().call_later(AGAIN, self._due.set)
 
     async def _tell(self) -> None:
         """One at a time: else what was said first may be written last, and who waits for a barrier hears of less."""

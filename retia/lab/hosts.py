@@ -157,15 +157,15 @@ class Host:
         return self.dir / f"{INTEGRATION}.mgmt"
 
     async def _take_addresses(self) -> None:
-        """As the host's own network configuration does: the userspace datapath makes the bridges' devices anew."""
+        """As the host's own network configuration does, when Open vSwitch has made its devices. Those that have
+        outlived it keep what they have: an address taken away and given back would cost a tunnel's packet."""
         wanted = {PHYSICAL, *(name for name, each in self.bridges.items() if each.address)}
         if not await until(lambda: wanted <= netns.within(self.namespace, _links), PATIENCE):
             raise self._did_not_start(VSWITCHD)
-        lines = [f"addr flush dev {PHYSICAL}", f"addr add {self.address}/16 dev {PHYSICAL}"]
-        lines += [f"link set dev {PHYSICAL} up"]
+        lines = [f"addr replace {self.address}/16 dev {PHYSICAL}", f"link set dev {PHYSICAL} up"]
         for name, each in self.bridges.items():
             if each.address:
-                lines += [f"addr flush dev {name}", f"addr add {each.address} dev {name}", f"link set dev {name} up"]
+                lines += [f"addr replace {each.address} dev {name}", f"link set dev {name} up"]
             if each.gateway:
                 lines.append(f"route replace default via {each.gateway}")
         await netns.batch(lines, self.environment(), self.namespace)
@@ -329,10 +329,16 @@ class Host:
     async def boot(self, address: str) -> None:
         """The machine is cut off and comes up again, at `address`: nothing of it was told to end."""
         await self.kill()
+        await self._forget_devices()
         self.address = address
         await self._spawn_database()
         await self.start_vswitchd()
         self.start_agent()
+
+    async def _forget_devices(self) -> None:
+        """Those of its bridges, which outlive an Open vSwitch that was killed, but no machine."""
+        there = netns.within(self.namespace, _links) & {INTEGRATION, PHYSICAL, *self.bridges}
+        await netns.batch([f"link del dev {name}" for name in sorted(there)], self.environment(), self.namespace)
 
     async def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
         """End a process of this host by its pid, and wait for its end. Raises Fatal after a while."""

@@ -77,7 +77,7 @@ class Reconciler:
         self._kept_tables = kept_tables
         self.desired: dict[FlowKey, Flow] = {}
         self.refused: dict[FlowKey, Refusal] = {}
-        self._started = False
+        self._started = self._agreed = False
         self._connection: Channel | None = None
         self._bundler: Sender | None = None
         self._meters: dict[int, Meter] = {}
@@ -86,8 +86,8 @@ class Reconciler:
 
     @property
     def agrees(self) -> bool:
-        """Whether every desired flow that the switch takes is in it."""
-        return self._started and self._bundler is not None
+        """Whether every desired flow that the switch takes is in it: no difference is still on its way."""
+        return self._agreed and self._bundler is not None
 
     async def start(self, flows: Iterable[Flow]) -> list[Refusal]:
         """The first whole desired set: only now may flows that are not in it be deleted."""
@@ -144,11 +144,13 @@ class Reconciler:
     async def connected(self, connection: Channel) -> list[Refusal]:
         """Make a switch that came (back) agree."""
         async with self._lock:
-            self._connection, self._bundler = connection, None
+            self.disconnected()
+            self._connection = connection
             return await self._agree() if self._started else []
 
     def disconnected(self) -> None:
         self._connection = self._bundler = None
+        self._agreed = False
 
     async def _agree(self) -> list[Refusal]:
         if self._connection is None:
@@ -162,6 +164,7 @@ class Reconciler:
             self._bundler = self._make_bundler(connection)
             refusals = await self._send(list(self._difference(observed)), whole=bool(observed))
             await connection.drop_meters(self._meters)
+            self._agreed = self._bundler is not None
             return refusals
         except SwitchAway:
             self._give_up()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,6 +32,7 @@ GLANCE = 0.01
 """Seconds: between two rounds, to wait for a new peer, until the next round for one that did not answer (doubled each
 time), and between two looks while waiting."""
 
+_NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
 _COMPLETE, _PERMANENT = 0x2, 0x4
 _NEIGHBOURS, _ROUTES = Path("/proc/net/arp"), Path("/proc/net/route")
 
@@ -57,19 +59,22 @@ class Underlay:
         seconds with those that are not."""
         new = peers - self._peers
         self._peers = set(peers)
-        late = await self._resolve(new, PATIENCE) if new else set()
+        return await self._resolve_soon(new, PATIENCE)
+
+    async def again(self) -> None:
+        """After Open vSwitch was away: it may have forgotten. Waits less, since all its flows wait for this."""
+        await self._resolve_soon(self._peers, PATIENCE / 5)
+
+    async def _resolve_soon(self, peers: set[str], patience: float) -> set[str]:
+        late = await self._resolve(peers, patience) if peers else set()
         if late:
             self._late |= late
             self._came_late.set()
         return late
 
-    async def again(self) -> None:
-        """After Open vSwitch was away: it may have forgotten. Waits less, since all its flows wait for this."""
-        if self._peers:
-            await self._resolve(self._peers, PATIENCE / 5)
-
     async def run(self) -> None:
-        """Ask again for ever; those that did not answer sooner, as a host that boots has its tunnel address late."""
+        """Ask again for ever; those that are late sooner, as a host that boots, this one or the peer, has its tunnel
+        address late."""
         pause = REFRESH
         while True:
             try:
@@ -84,19 +89,20 @@ class Underlay:
             pause = min(2 * pause, REFRESH) if self._late else REFRESH
 
     async def _resolve(self, peers: Iterable[str], patience: float) -> set[str]:
+        """Those that are not, after `patience` seconds; a peer to which there is no way is not waited for."""
         hops = next_hops(peers)
-        ask(hops)
+        astray = ask(hops)
         left = await self._cold(set(hops.values()))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 while left:
                     await asyncio.sleep(GLANCE)
                     left = await self._cold(left)
-        return {peer for peer, hop in hops.items() if hop in left}
+        return astray | {peer for peer, hop in hops.items() if hop in left}
 
     async def _cold(self, hops: set[str]) -> set[str]:
         """Those of `hops` not resolved, after telling Open vSwitch of those that are. A hop that the kernel was just
-        asked for and does not list needs no neighbour (loopback, point to point) or has no route."""
+        asked for and does not list needs no neighbour (loopback, point to point)."""
         listed = {neighbour.address: neighbour for neighbour in neighbours() if neighbour.address in hops}
         known = [neighbour for neighbour in listed.values() if neighbour.mac]
         if self._run_dir is not None and known:
@@ -105,13 +111,19 @@ class Underlay:
         return {address for address, neighbour in listed.items() if not neighbour.mac}
 
 
-def ask(peers: Iterable[str]) -> None:
-    """One empty datagram each. A peer that cannot be reached is no error here: the tunnel's counters tell."""
+def ask(peers: Iterable[str]) -> set[str]:
+    """One empty datagram each; those to whom there is no way now, as before this host has its address. A peer that does
+    not get it is no error here: the tunnel's counters tell."""
+    astray: set[str] = set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
         for peer in peers:
-            with contextlib.suppress(OSError):
+            try:
                 sender.sendto(b"", (peer, DISCARD))
+            except OSError as error:
+                if error.errno in _NO_WAY:
+                    astray.add(peer)
+    return astray
 
 
 def neighbours() -> list[Neighbour]:

@@ -67,6 +67,12 @@ def test_a_dead_peer_is_waited_for_shortly_and_named(hosts: tuple[Host, Host]) -
     assert 0.9 < float(said.partition("seconds=")[2]) < 3
 
 
+def test_a_peer_without_a_route_is_named_and_not_waited_for(hosts: tuple[Host, Host]) -> None:
+    one, two = hosts
+    assert one.warm("10.77.0.1", two.address).startswith("cold=10.77.0.1 ")
+    assert two.address in one.neighbours()
+
+
 def test_after_a_restart_of_the_switch(hosts: tuple[Host, Host]) -> None:
     one, two = hosts
     one.warm(two.address)

@@ -31,7 +31,7 @@ from retia.store.memory import MemoryStore
 from retia.store.records import encode, key_of
 from retia.store.sync import Sync
 from retia.store.view import View
-from retia.switch.contract import AttachmentsChanged, InterfacesChanged
+from retia.switch.contract import AttachmentsChanged, Connected, InterfacesChanged
 from retia.values import Ip
 from tests.unit.daemons.remembering import Sender
 
@@ -262,8 +262,12 @@ async def test_a_barrier_is_not_answered_while_the_switch_is_away(store: MemoryS
         agent.switch.connected = False
         with pytest.raises(Timeout, match="from hv1"):
             await barrier.wait(store, 0.5)
+        waiting = asyncio.create_task(barrier.wait(store, 5))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
         agent.switch.connected = True
-        assert [answer.host for answer in await barrier.wait(store, 5)] == ["hv1"]
+        agent.loop.inbox.put_nowait(Connected(()))
+        assert [answer.host for answer in await waiting] == ["hv1"]
 
 
 async def test_a_restarted_agent_releases_nothing_before_it_knows_its_interfaces(store: MemoryStore) -> None:

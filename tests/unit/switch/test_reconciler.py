@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from retia.flows.actions import Output
@@ -27,6 +28,19 @@ class Listening(Link):
     async def send(self, changes: Sequence[Change], whole: bool = False) -> list[Refusal]:
         self.sent += changes
         self.whole.append(whole)
+        return await super().send(changes, whole)
+
+
+class Slow(Listening):
+    """Takes changes once it `may`."""
+
+    def __init__(self, switch: SoftwareBridge) -> None:
+        super().__init__(switch)
+        self.asked, self.may = asyncio.Event(), asyncio.Event()
+
+    async def send(self, changes: Sequence[Change], whole: bool = False) -> list[Refusal]:
+        self.asked.set()
+        await self.may.wait()
         return await super().send(changes, whole)
 
 
@@ -63,6 +77,23 @@ async def test_a_reconnection_sends_the_difference() -> None:
     assert {change.key for change in link.sent} == {FLOWS[1].key, FLOWS[2].key, stranger.key}
     assert all(decode_flow_mod(change.body).command != DELETE for change in link.sent), "all are taken out at once"
     assert link.whole == [True]
+
+
+async def test_it_agrees_only_when_the_whole_difference_is_in() -> None:
+    """Not while it is on its way: who asked whether a change is in every switch would be told so too early."""
+    switch = bridge_with()
+    reconciler, _ = await reconciled(switch, *FLOWS)
+    assert reconciler.agrees
+    reconciler.disconnected()
+    assert not reconciler.agrees
+    switch.drop(FLOWS[0].key)
+    again = Slow(switch)
+    coming = asyncio.create_task(reconciler.connected(again))
+    await again.asked.wait()
+    assert not reconciler.agrees
+    again.may.set()
+    await coming
+    assert reconciler.agrees and len(switch.flows) == len(FLOWS)
 
 
 async def test_an_empty_switch_is_filled_in_slices() -> None:

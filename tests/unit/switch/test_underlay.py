@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in (("_ROUTES", ROUTES), ("_NEIGHBOURS", NEIGHBOURS)):
         (tmp_path / name).write_text(text, encoding="ascii")
         monkeypatch.setattr(underlay, name, tmp_path / name)
-    monkeypatch.setattr(underlay, "ask", lambda peers: None)
+    monkeypatch.setattr(underlay, "ask", lambda peers: set())
     monkeypatch.setattr(underlay, "PATIENCE", 0.05)
 
 
@@ -56,7 +57,7 @@ def test_neighbours_say_whether_they_are_resolved() -> None:
 
 
 async def test_the_wait_is_short_and_names_whom_it_waited_for() -> None:
-    """192.168.1.9 is listed nowhere: it needs no neighbour, or has no route."""
+    """192.168.1.9 is listed nowhere: it needs no neighbour."""
     wanted = {"192.168.1.2", "10.9.1.1", "192.168.1.9"}
     one = Underlay(None)
     assert await one.warm(wanted) == {"10.9.1.1"}
@@ -67,7 +68,12 @@ async def test_a_peer_that_did_not_answer_is_asked_again_soon_until_it_does(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked: list[set[str]] = []
-    monkeypatch.setattr(underlay, "ask", lambda peers: asked.append(set(peers)))
+
+    def ask(peers: Iterable[str]) -> set[str]:
+        asked.append(set(peers))
+        return set()
+
+    monkeypatch.setattr(underlay, "ask", ask)
     one = Underlay(None)
     running = asyncio.create_task(one.run())
     assert await one.warm({"192.168.1.2", "10.9.1.1"}) == {"10.9.1.1"}
@@ -82,4 +88,30 @@ async def test_a_peer_that_did_not_answer_is_asked_again_soon_until_it_does(
     count = len(asked)
     await asyncio.sleep(0.5)
     assert len(asked) == count and not running.done()
+    running.cancel()
+
+
+async def test_a_peer_without_a_way_is_asked_again_until_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open vSwitch comes back before its host has its address again: the neighbour would be cold for 20 s."""
+    ways: set[str] = {"192.168.1.2"}
+    asked: list[set[str]] = []
+
+    def ask(peers: Iterable[str]) -> set[str]:
+        asked.append(set(peers))
+        return asked[-1] - ways
+
+    monkeypatch.setattr(underlay, "ask", ask)
+    one = Underlay(None)
+    await one.warm({"192.168.1.2"})
+    running = asyncio.create_task(one.run())
+    ways.clear()
+    await one.again()
+    async with asyncio.timeout(5):
+        while len(asked) < 4:
+            await asyncio.sleep(0.01)
+    ways.add("192.168.1.2")
+    async with asyncio.timeout(5):
+        while one._late:
+            await asyncio.sleep(0.01)
+    assert asked == [{"192.168.1.2"}] * len(asked) and not running.done()
     running.cancel()
