@@ -1,6 +1,7 @@
 """The one connection to etcd that all of a process shares: which endpoint, signed in as whom, and what to do without.
 
-A call that finds its endpoint away leaves it for the next. Others may be under way on the same connection: it is
+A call that finds its endpoint away leaves it for the next, and goes round again while the members choose a new leader:
+for a second or two none of them answers then, though all is well. Others may be under way on the same connection: it is
 closed behind them, and what that ends is an outage to them, not a cancellation. A token that etcd no longer knows (it
 was restarted, or the token grew old) is renewed once, by the way.
 """
@@ -27,6 +28,9 @@ T = TypeVar("T")
 TIMEOUT = 2.0
 GRACE = 2 * TIMEOUT
 """Seconds others may go on over a connection that one found broken."""
+ELECTION, PAUSE = 8.0, 0.1
+"""Seconds members may take to choose a leader before they count as away, and between two rounds. etcd's own election
+timeout is 1 s, each member's up to twice that by chance, and again when votes are split."""
 
 _OPTIONS = [
     ("grpc.keepalive_time_ms", 5000),
@@ -104,22 +108,35 @@ class Connections:
         task.add_done_callback(self._closing.discard)
 
     async def ask(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
-        """One endpoint after the other. Raises StoreAway when none answers, or what the answer means."""
-        error: grpc.aio.AioRpcError | None = None
-        for _ in self._access.endpoints:
-            connection: Connection | None = None
-            try:
-                connection = await self._open()
-                return await self._signed_in(connection, ask)
-            except grpc.aio.AioRpcError as found:
-                if found.code() not in _AWAY:
-                    raise translate(found, self.where, self._access) from None
-                error = found
-            except (asyncio.CancelledError, grpc.aio.UsageError):
-                if is_cancelled():
-                    raise
-            self.leave(connection)
-        raise await self.away(error)
+        """One endpoint after the other, and again while they elect. Raises StoreAway when none answers, or what the
+        answer means."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + ELECTION
+        while True:
+            error: grpc.aio.AioRpcError | None = None
+            elects = False
+            for _ in self._access.endpoints:
+                connection: Connection | None = None
+                try:
+                    connection = await self._open()
+                    return await self._signed_in(connection, ask)
+                except grpc.aio.AioRpcError as found:
+                    if found.code() not in _AWAY:
+                        raise translate(found, self.where, self._access) from None
+                    error = found
+                    elects |= self._may_elect(found)
+                except (asyncio.CancelledError, grpc.aio.UsageError):
+                    if is_cancelled():
+                        raise
+                self.leave(connection)
+            if not elects or clock() > end:
+                raise await self.away(error)
+            await asyncio.sleep(PAUSE)
+
+    def _may_elect(self, error: grpc.aio.AioRpcError) -> bool:
+        """etcd itself answers that it has no leader, or one of several members is there and does not answer."""
+        silent = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and len(self._access.endpoints) > 1
+        return silent or (error.details() or "").startswith("etcdserver:")
 
     async def _signed_in(self, connection: Connection, ask: Callable[[Connection], Awaitable[T]]) -> T:
         """Once more with a new token where etcd does not know the old one."""
