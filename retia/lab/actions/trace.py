@@ -21,7 +21,6 @@ from retia.model.kinds import Port
 from retia.model.state import Applied, Barrier
 from retia.pipeline.stages import DROP
 from retia.reach.answers import Obstacle
-from retia.reach.probes import REPLY
 from retia.reach.world import World
 from retia.store import traces
 from retia.store.records import TRACED, TRACES
@@ -38,7 +37,8 @@ if TYPE_CHECKING:
     from retia.lab.contract import Tap
     from retia.lab.lab import Lab
 
-_ANSWER = struct.pack("!H", REPLY)
+_ARP_ENDS, _LEAST = 42, 60
+"""Bytes of an ARP frame, and of the shortest frame that Ethernet carries."""
 SILENCE = 0.15
 """Seconds in which nobody may hear of a packet after its trace."""
 SLACK = 5.0
@@ -214,20 +214,18 @@ def _hosts(way: Way) -> list[str]:
 
 
 def _marked(frame: bytes) -> bytes:
-    """With an identification (RFC 791, 3.1) of its own, by which it is known wherever it comes."""
+    """With an identification (RFC 791, 3.1) of its own, by which it is known wherever it comes. ARP has none, but room:
+    what fills a frame up to its least length stays in it, also when it is made the answer."""
     if frame[12:14] == struct.pack("!H", ARP):
-        return frame
+        return frame[:_ARP_ENDS] + secrets.token_bytes(_LEAST - _ARP_ENDS)
     head = frame[14:18] + secrets.token_bytes(2) + frame[20:24] + bytes(2) + frame[26:34]
     return frame[:14] + head[:10] + struct.pack("!H", checksum(head)) + head[12:] + frame[34:]
 
 
 def _is_ours(heard: bytes, sent: bytes) -> bool:
-    """Whether a frame is the one sent, or the answer that was followed: of the same kind and size, with its mark. ARP
-    has none: who is asked may ask for the asker by itself, and that is not ours."""
+    """Whether a frame is the one sent, or the answer that was followed: of the same kind and size, with its mark."""
     if sent[12:14] == struct.pack("!H", ARP):
-        kind, who, whom = sent[20:22], sent[28:32], sent[38:42]
-        said = (heard[20:22], heard[28:32], heard[38:42])
-        return heard[12:14] == sent[12:14] and said in ((kind, who, whom), (_ANSWER, whom, who))
+        return heard[12:14] == sent[12:14] and heard[_ARP_ENDS:_LEAST] == sent[_ARP_ENDS:_LEAST]
     return heard[12:14] == sent[12:14] and heard[16:20] == sent[16:20] and heard[23] == sent[23]
 
 
