@@ -166,6 +166,9 @@ class Host(Node, Protocol):
         """Nothing gets from here to the host with that tunnel address, until `mend`."""
 
     async def mend(self, address: str) -> None: ...
+    async def caught_up(self) -> None:
+        """Until packets meet the flows as they are: what was cached of former ones is gone, and counted."""
+
     async def set_underlay(self, up: bool) -> None:
         """Its link into the underlay."""
 

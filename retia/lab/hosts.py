@@ -208,7 +208,7 @@ class Host:
 
     async def packets(self) -> dict[str, int]:
         """Packets counted by each flow, by the flow as `flows` has it. Exact: caches are read first."""
-        await self.tool("ovs-appctl", "revalidator/wait")
+        await self.caught_up()
         out = await self.tool("ovs-ofctl", *OPENFLOW, "dump-flows", INTEGRATION)
         counts: dict[str, int] = {}
         for line in out.splitlines():
@@ -240,6 +240,10 @@ class Host:
         """With all its ports: whoever plugged the guests in has to do so again."""
         await self.tool("ovs-vsctl", "--timeout=20", "del-br", INTEGRATION)
 
+    async def caught_up(self) -> None:
+        """Open vSwitch looks through its caches by itself, but in threads of their own; half a second, at most."""
+        await self.tool("ovs-appctl", "revalidator/wait")
+
     async def has_bridge(self) -> bool:
         """Whether it is there, with the tunnel port, and Open vSwitch has made both."""
         done = await execute(["ovs-vsctl", "--timeout=20", "get", "Interface", TUNNEL_PORT, "ofport"],
@@ -248,7 +252,7 @@ class Host:
 
     async def counts(self, table: int, field_: str) -> dict[int, int]:
         """Packets counted by the flows of a table, by the value they match in a field. Exact: caches are read first."""
-        await self.tool("ovs-appctl", "revalidator/wait")
+        await self.caught_up()
         out = await self.tool("ovs-ofctl", *OPENFLOW, "dump-flows", INTEGRATION, f"table={table}")
         pattern = re.compile(rf"n_packets=(\d+).*\b{field_}=(0x[0-9a-f]+|\d+)")
         found = (pattern.search(line) for line in out.splitlines())

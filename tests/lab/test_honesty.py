@@ -72,15 +72,15 @@ FALSE = """
   - {id: frame-from-another, frame: {from: world, to-mac: gw, ip: gw, received: {gw: {source-ip: 203.0.113.9}}}}
   - {id: arrived-none, ping: {from: a, to: b}, arrived: {hv2: 0}, within: 3}
   - {id: arrived-more, wait: 0, arrived: {hv2: 1-2}}
-  - {id: true-cut, do: [{ping: {from: a, to: b}, within: 3}, {cut: {between: [hv1, hv2]}}]}
+  - {id: true-cut, do: [{ping: {from: a, to: b}, within: 10}, {cut: {between: [hv1, hv2]}}]}
   - {id: cut-off, ping: {from: a, to: b}}
-  - {id: true-mended, do: [{mend: {between: [hv1, hv2]}}, {ping: {from: a, to: b}, within: 3}]}
+  - {id: true-mended, do: [{mend: {between: [hv1, hv2]}}, {ping: {from: a, to: b}, within: 10}]}
   - {id: isolated, do: [{isolate: hv1}, {ping: {from: a, to: b}}]}
-  - {id: true-joined, do: [{join: hv1}, {ping: {from: a, to: b}, within: 5}]}
+  - {id: true-joined, do: [{join: hv1}, {ping: {from: a, to: b}, within: 10}]}
   - id: segment-down
     do: [{isolate: {host: hv1, what: physical}}, {run: {in: hv1, command: ping -c 1 -W 1 203.0.113.1}}]
   - {id: killed, do: [{kill-host: hv2}, {ping: {from: a, to: b}}]}
-  - {id: true-booted, do: [{boot: hv2}, {ping: {from: a, to: b}, within: 5}]}
+  - {id: true-booted, do: [{boot: hv2}, {ping: {from: a, to: b}, within: 10}]}
   - {id: not-refused, apply: {network: {switches: {more: {}}}, refused: nonsense}}
   - {id: refused, apply: {network: {routers: {r1: {ports: {p: {switch: nowhere}}}}}}}
   - {id: flows-touched, run: {in: hv1, command: ovs-ofctl del-flows br-int}, flows: untouched}
@@ -91,7 +91,7 @@ FALSE = """
   - {id: run-prints, run: {in: a, command: echo hello, prints: bye}}
   - {id: no-such-object, withdraw: port web/nobody}
   - {id: flows-gone, withdraw: port web/b, flows: same}
-  - {id: true-restored, do: [{restore: {}}, {ping: {from: a, to: b}, within: 3}]}
+  - {id: true-restored, do: [{restore: {}}, {ping: {from: a, to: b}, within: 10}]}
   - {id: tunnel-not-back, do: [{stop-agent: hv2}, {remove-tunnel: {host: hv2, mended: 0.2}}]}
   - {id: flow-not-gone, add-flow: {host: hv2, stage: LOOKUP, flow: 'priority=7,actions=drop', mended: 0.2}}
   - {id: flows-not-mended, remove-flows: {host: hv2, mended: 0.2}}

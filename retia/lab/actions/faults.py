@@ -103,6 +103,7 @@ class RemoveFlows:
         removing = host.remove_flows(wanted)
         if self.lasting:
             await removing
+            await host.caught_up()
             return f"flows of {self.host} are taken out"
         took = await mended(host, removing, self.mended)
         return f"flows of {self.host} are back within {took:.2f} s"
@@ -124,6 +125,7 @@ class AddFlow:
         adding = host.add_flow(f"table={int(STAGES[self.stage])},{self.flow}")
         if self.lasting:
             await adding
+            await host.caught_up()
             return f"a flow more in {self.stage} of {self.host}"
         took = await mended(host, adding, self.mended)
         return f"the flow is gone within {took:.2f} s"

@@ -280,6 +280,9 @@ class SoftwareHost:
         ports = {one.name: one.ofport for one in self.bridge.interfaces.values()}
         self.bridge.put(parse_flow(flow if "actions=" in flow else f"{flow} actions=drop", ports).flow)
 
+    async def caught_up(self) -> None:
+        """A software bridge caches nothing."""
+
     async def remove_tunnel(self) -> None:
         self.bridge.unplug(TUNNEL_PORT)
 
