@@ -134,8 +134,9 @@ class Connections:
             await asyncio.sleep(PAUSE)
 
     def _may_elect(self, error: grpc.aio.AioRpcError) -> bool:
-        """etcd itself answers that it has no leader, or one of several members is there and does not answer."""
-        silent = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and len(self._access.endpoints) > 1
+        """etcd itself answers that it has no leader, or one of several members is there and does not answer: it or we
+        give up waiting."""
+        silent = error.code() is not grpc.StatusCode.UNAVAILABLE and len(self._access.endpoints) > 1
         return silent or (error.details() or "").startswith("etcdserver:")
 
     async def _signed_in(self, connection: Connection, ask: Callable[[Connection], Awaitable[T]]) -> T:

@@ -55,7 +55,7 @@ async def leader(place: Place) -> int:
 async def test_a_change_while_a_leader_is_chosen_is_made(members: tuple[Etcd, Place]) -> None:
     etcd, place = members
     store = EtcdStore(Access(place.endpoints))
-    for number in range(4):
+    for number in range(3):
         killed = await leader(place)
         await etcd.stop(killed, SIGKILL)
         await store.commit(Transaction(puts={"/elected": str(number).encode()}))
@@ -69,12 +69,12 @@ async def test_a_majority_that_is_silent_for_a_while_is_waited_for(
     members: tuple[Etcd, Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Longer than one round over all endpoints takes."""
-    monkeypatch.setattr("retia.store.etcd.TIMEOUT", 0.5)
+    monkeypatch.setattr("retia.store.etcd.TIMEOUT", 1.0)
     etcd, place = members
     store = EtcdStore(Access(place.endpoints))
     await etcd.stop(1, SIGKILL)
     etcd.children[2].send_signal(SIGSTOP)
-    asyncio.get_running_loop().call_later(1.5, etcd.children[2].send_signal, SIGCONT)
+    asyncio.get_running_loop().call_later(2.5, etcd.children[2].send_signal, SIGCONT)
     await store.commit(Transaction(puts={"/waited": b"1"}))
     await store.close()
 
