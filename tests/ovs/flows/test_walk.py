@@ -53,6 +53,12 @@ def is_beyond(story: Walk, frame: bytes) -> bool:
     return bool(changed) and (later or not packet.headers.keys() & {"ip", "arp"})
 
 
+def is_traced_rightly(story: Walk, frame: bytes) -> bool:
+    """A trace counts no passes through connection tracking, and goes on behind one with what flows wrote into a broken
+    header; the packet has none of that."""
+    return story.stopped is not Fate.RECIRC_LIMIT and not (story.recirculations and is_beyond(story, frame))
+
+
 def compare(story: Walk, trace: str) -> None:
     hits, seen = hits_of(trace), cookies_of(story)
     if story.stopped:
@@ -90,7 +96,7 @@ def test_walk_and_switch_agree(ovs: OvsServer, seed: int) -> None:
         frame, in_port = some_frame(rnd, number), rnd.choice(PORTS)
         frames[number] = frame
         stories[number] = walk(table, frame, in_port, means=means)
-        if stories[number].stopped is not Fate.RECIRC_LIMIT:  # a trace does not count
+        if is_traced_rightly(stories[number], frame):
             compare(stories[number], switch.trace(frame, in_port, stories[number].states))
         switch.send(frame, in_port)
     seen = switch.sent()
