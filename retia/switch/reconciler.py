@@ -87,7 +87,7 @@ class Reconciler:
     @property
     def agrees(self) -> bool:
         """Whether every desired flow that the switch takes is in it: no difference is still on its way."""
-        return self._agreed and self._bundler is not None
+        return self._agreed
 
     async def start(self, flows: Iterable[Flow]) -> list[Refusal]:
         """The first whole desired set: only now may flows that are not in it be deleted."""
