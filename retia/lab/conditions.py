@@ -138,13 +138,13 @@ async def _calm_flows(lab: Lab) -> dict[str, list[str]]:
     """Of all hosts, as they are. What on-demand hosts asked for in the step before may still be on its way: there, once
     two looks agree, `FLOWS_SETTLE` seconds at most."""
     end = time.monotonic() + FLOWS_SETTLE if lab.file.on_demand else 0.0
-    flows = {name: await host.flows() for name, host in lab.hosts.items()}
-    while time.monotonic() < end:
+    before: dict[str, list[str]] | None = None
+    while True:
+        flows = {name: await host.flows() for name, host in lab.hosts.items()}
+        if flows == before or time.monotonic() >= end:
+            return flows
+        before = flows
         await asyncio.sleep(FLOWS_CALM)
-        before, flows = flows, {name: await host.flows() for name, host in lab.hosts.items()}
-        if flows == before:
-            break
-    return flows
 
 
 async def _same_flows(host: Host, before: list[str]) -> None:

@@ -16,6 +16,8 @@ BROADCAST = Mac((1 << 48) - 1)
 ICMP, UDP = 1, 17
 GENEVE, BFD = 6081, 3784
 PORTS = (40000, 40009)
+ARP_LENGTH, SHORTEST = 42, 60
+"""Bytes of an ARP frame, and of the shortest frame that Ethernet carries."""
 
 
 def checksum(data: bytes) -> int:
@@ -54,7 +56,7 @@ class Frame:
 def ethernet(destination: Mac, source: Mac, kind: int, payload: bytes) -> bytes:
     """Padded to Ethernet's shortest frame."""
     head = struct.pack("!Q", destination)[2:] + struct.pack("!Q", source)[2:] + struct.pack("!H", kind)
-    return (head + payload).ljust(60, b"\0")
+    return (head + payload).ljust(SHORTEST, b"\0")
 
 
 class Arp(NamedTuple):
@@ -75,7 +77,7 @@ class Arp(NamedTuple):
 
 def parse_arp(frame: bytes) -> Arp | None:
     """The ARP packet in a frame, if there is one."""
-    if len(frame) < 42 or frame[12:14] != struct.pack("!H", ARP):
+    if len(frame) < ARP_LENGTH or frame[12:14] != struct.pack("!H", ARP):
         return None
     (operation,) = struct.unpack("!H", frame[20:22])
     macs = [Mac(int.from_bytes(frame[place : place + 6], "big")) for place in (22, 32)]

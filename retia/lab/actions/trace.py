@@ -15,7 +15,7 @@ from retia.daemons.following import Live, Way, walk_ways
 from retia.flows.fields import ICMP, TCP, UDP
 from retia.lab import agreeing
 from retia.lab.failure import CheckFailed
-from retia.lab.frames import ARP, checksum
+from retia.lab.frames import ARP, ARP_LENGTH, SHORTEST, checksum
 from retia.lab.words import GuestName, HostName, Target
 from retia.model.kinds import Port
 from retia.model.state import Applied, Barrier
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from retia.lab.contract import Tap
     from retia.lab.lab import Lab
 
-_ARP_ENDS, _LEAST = 42, 60
-"""Bytes of an ARP frame, and of the shortest frame that Ethernet carries."""
 SILENCE = 0.15
 """Seconds in which nobody may hear of a packet after its trace."""
 SLACK = 5.0
@@ -217,16 +215,18 @@ def _marked(frame: bytes) -> bytes:
     """With an identification (RFC 791, 3.1) of its own, by which it is known wherever it comes. ARP has none, but room:
     what fills a frame up to its least length stays in it, also when it is made the answer."""
     if frame[12:14] == struct.pack("!H", ARP):
-        return frame[:_ARP_ENDS] + secrets.token_bytes(_LEAST - _ARP_ENDS)
+        return frame[:ARP_LENGTH] + secrets.token_bytes(SHORTEST - ARP_LENGTH)
     head = frame[14:18] + secrets.token_bytes(2) + frame[20:24] + bytes(2) + frame[26:34]
     return frame[:14] + head[:10] + struct.pack("!H", checksum(head)) + head[12:] + frame[34:]
 
 
 def _is_ours(heard: bytes, sent: bytes) -> bool:
     """Whether a frame is the one sent, or the answer that was followed: of the same kind and size, with its mark."""
+    if heard[12:14] != sent[12:14]:
+        return False
     if sent[12:14] == struct.pack("!H", ARP):
-        return heard[12:14] == sent[12:14] and heard[_ARP_ENDS:_LEAST] == sent[_ARP_ENDS:_LEAST]
-    return heard[12:14] == sent[12:14] and heard[16:20] == sent[16:20] and heard[23] == sent[23]
+        return heard[ARP_LENGTH:SHORTEST] == sent[ARP_LENGTH:SHORTEST]
+    return heard[16:20] == sent[16:20] and heard[23] == sent[23]
 
 
 ACTIONS: dict[str, type] = {"trace": Trace}

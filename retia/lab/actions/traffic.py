@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Literal
 
 from retia.errors import InvalidInput
 from retia.lab.failure import CheckFailed
-from retia.lab.frames import BROADCAST, PORTS, Arp, Frame, difference, echo_source, is_icmp_error, parse_arp
+from retia.lab.frames import (
+    ARP_LENGTH,
+    BROADCAST,
+    PORTS,
+    Arp,
+    Frame,
+    difference,
+    echo_source,
+    is_icmp_error,
+    parse_arp,
+)
 from retia.lab.pings import Pings
 from retia.lab.words import ALL, MacTarget, StationName, Stations, Target
 from retia.values import Ip, Ip4, Mac
@@ -222,7 +232,7 @@ class AskArp:
             return f"nobody says it has {request.target}"
         mac = lab.mac_of(self.answer or str(self.asks))
         wanted = Arp(2, mac, request.target, request.sender_mac, request.sender).pack(request.sender_mac)
-        _compare(self.from_, [wanted[:42]], [frame[:42] for frame in replies])
+        _compare(self.from_, [wanted[:ARP_LENGTH]], [frame[:ARP_LENGTH] for frame in replies])
         return f"{request.target} is at {mac}"
 
 
